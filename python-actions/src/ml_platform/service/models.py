@@ -1,0 +1,179 @@
+"""What the job API answers with. The OpenAPI document and the TypeScript types are made from here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ml_platform.job import JobSpec, Phase
+
+
+class ApiModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hop(ApiModel):
+    """One step of a job's road, in order; `at` is null while it has not happened."""
+
+    name: Literal["submitted", "applied", "admitted", "running", "ended", "archived"]
+    title: str
+    at: datetime | None = None
+    detail: str | None = None
+
+
+class Commit(ApiModel):
+    sha: str
+    author: str
+    email: str
+    at: datetime
+
+
+class State(ApiModel):
+    phase: Phase
+    reason: Annotated[
+        str | None, Field(description="Why it waits or failed, in a sentence.")
+    ] = None
+    since: datetime
+    final: bool
+
+
+class JobSummary(ApiModel):
+    """A line of the job list."""
+
+    id: str
+    name: str
+    team: str
+    owner: Annotated[str, Field(description="Catalog reference of the user who asked.")]
+    workload: str
+    version: str
+    pool: str
+    workers: int
+    state: State
+    attempt: Annotated[int, Field(description="Number of the current attempt, from 0.")]
+    attempts: Annotated[int, Field(description="How many attempts the job may take.")]
+    submitted_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    headline: Annotated[
+        dict[str, Any] | None,
+        Field(description='`{"name","title","unit","value"}` of the workload\'s headline figure.'),
+    ] = None
+    page_url: str
+
+
+class Job(JobSummary):
+    """Everything that the job page shows."""
+
+    spec: JobSpec
+    hops: list[Hop]
+    commit: Commit
+    commits: Annotated[
+        list[Commit], Field(description="All commits on this job, oldest first.")
+    ]
+    path: Annotated[str, Field(description="The manifest's path in the GitOps repository.")]
+    summary: dict[str, Any] | None = None
+    cause: str | None = None
+
+
+class JobPage(ApiModel):
+    items: list[JobSummary]
+    total: int
+    next_cursor: str | None = None
+
+
+class MetricSeries(ApiModel):
+    name: str
+    title: str
+    unit: str
+    goal: Literal["minimize", "maximize"] | None = None
+    reference: dict[str, Any] | None = None
+
+
+class Metrics(ApiModel):
+    """`rows` in the order written; each has `step`, `time` (unix seconds), `attempt` and values."""
+
+    series: list[MetricSeries]
+    rows: list[dict[str, Any]]
+    cursor: Annotated[str, Field(description="Give it back as `after` to get only newer rows.")]
+
+
+class ResultFile(ApiModel):
+    path: str
+    media_type: str
+    size: int
+    modified_at: datetime
+
+
+class Results(ApiModel):
+    summary: dict[str, Any] | None
+    files: list[ResultFile]
+
+
+class Event(ApiModel):
+    """One state change: `data:` of a server-sent event; its `id:` is `seq`."""
+
+    seq: int
+    job: JobSummary
+
+
+class PoolView(ApiModel):
+    name: str
+    title: str
+    description: str
+    gpus: int
+    accelerator: str | None
+    cpu_per_node: float
+    memory_per_node: str
+    max_workers: int
+    price_per_worker_hour: float
+    currency: str
+    available: bool
+    reason: Annotated[str | None, Field(description="Why it cannot be chosen here.")] = None
+    free_cpu: float | None = None
+    free_gpus: int | None = None
+
+
+class TeamView(ApiModel):
+    name: str
+    title: str
+    member: bool
+
+
+class ImageView(ApiModel):
+    workload: str
+    version: str
+    digest: str
+    reference: str
+    built_at: datetime
+    size_bytes: int
+
+
+class PresetView(ApiModel):
+    name: str
+    title: str
+    description: str
+    parameters: dict[str, Any]
+    workers: int
+    max_duration: str
+
+
+class WorkloadView(ApiModel):
+    name: str
+    title: str
+    description: str
+    owner: str
+    system: str
+    parameters: Annotated[dict[str, Any], Field(description="JSON Schema of the parameters.")]
+    presets: list[PresetView]
+    metrics: list[MetricSeries]
+    headline: str | None
+    images: list[ImageView]
+
+
+class Me(ApiModel):
+    user: str
+    name: str
+    teams: list[str]
+    kind: Literal["user", "service"]

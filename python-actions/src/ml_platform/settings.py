@@ -1,0 +1,98 @@
+"""Settings of the service and of everything that `ml-platform up` starts.
+
+Each one is an environment variable with the prefix `ML_PLATFORM_` (`ML_PLATFORM_HOME`, …).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _repository_root() -> Path:
+    """The checkout this package runs from: the nearest parent that holds `gitops/pools.yaml`."""
+    for folder in (Path.cwd(), *Path.cwd().parents, *Path(__file__).resolve().parents):
+        if (folder / "gitops" / "pools.yaml").is_file():
+            return folder
+    return Path.cwd()
+
+
+class Settings(BaseSettings):
+    """Where things are on this machine. Nothing here decides what a job may do; `gitops/` does."""
+
+    model_config = SettingsConfigDict(env_prefix="ML_PLATFORM_", frozen=True, extra="ignore")
+
+    root: Annotated[
+        Path, Field(default_factory=_repository_root, description="The checkout of the project.")
+    ]
+    home: Annotated[
+        Path | None, Field(description="State folder; `.ml-platform` in the checkout when unset.")
+    ] = None
+    host: Annotated[
+        Literal["127.0.0.1", "localhost"], Field(description="Loopback address to listen on.")
+    ] = "127.0.0.1"
+    port: Annotated[int, Field(description="Port of the service.", ge=1, le=65535)] = 7008
+    backstage_url: Annotated[
+        str, Field(description="Backstage's address, for tokens' keys and for links to job pages.")
+    ] = "http://127.0.0.1:7007"
+    audience: Annotated[
+        str, Field(description="`aud` that Backstage's plugin tokens must carry.")
+    ] = "ml-platform"
+    trusted_plugins: Annotated[
+        tuple[str, ...], Field(description="Backstage plugins whose tokens are accepted.")
+    ] = ("scaffolder", "ml-platform")
+    ray_address: Annotated[str, Field(description="Address of the local Ray's Jobs API.")] = (
+        "http://127.0.0.1:7265"
+    )
+    ray_gcs_port: Annotated[int, Field(description="GCS port of the local Ray.")] = 7379
+    image_registry: Annotated[
+        str, Field(description="Registry and repository that images' references start with.")
+    ] = "registry.ml-platform.local/workloads"
+    agent: Annotated[
+        bool, Field(description="Run committed jobs on the local Ray (the local agent).")
+    ] = True
+    server: Annotated[
+        str | None, Field(description="Address of the service for CLI and SDK; local when unset.")
+    ] = None
+    token: Annotated[
+        str | None, Field(description="Bearer token for CLI and SDK; the token file when unset.")
+    ] = None
+
+    @property
+    def state_dir(self) -> Path:
+        return (self.home or self.root / ".ml-platform").resolve()
+
+    @property
+    def gitops_repository(self) -> Path:
+        return self.state_dir / "gitops.git"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.state_dir / "runs"
+
+    @property
+    def images_dir(self) -> Path:
+        return self.state_dir / "images"
+
+    @property
+    def environments_dir(self) -> Path:
+        return self.state_dir / "environments"
+
+    @property
+    def token_file(self) -> Path:
+        return self.state_dir / "token.json"
+
+    @property
+    def journal_file(self) -> Path:
+        return self.state_dir / "journal.db"
+
+    @property
+    def cluster_file(self) -> Path:
+        return self.state_dir / "cluster.db"
+
+    @property
+    def service_url(self) -> str:
+        return self.server or f"http://{self.host}:{self.port}"
