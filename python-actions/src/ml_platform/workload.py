@@ -1,0 +1,148 @@
+"""`workload.yaml`: what a workload is called, what it needs and which parameters it takes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jsonschema
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ml_platform.errors import InputError, NotFoundError
+from ml_platform.job import Cpu, Duration, Gpus, Quantity, Workers, WorkloadName
+
+FILE_NAME = "workload.yaml"
+MAX_PARAMETER_BYTES = 64 * 1024
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Environment(_Part):
+    requirements: Annotated[
+        str, Field(description="Hashed lock file, relative to the workload's folder.")
+    ]
+
+
+class Resources(_Part):
+    cpu: Cpu = 1.0
+    memory: Quantity = "2Gi"
+    gpus: Gpus = 0
+
+
+class Preset(_Part):
+    title: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+    workers: Workers = 1
+    max_duration: Duration = "1h"
+
+
+class Reference(_Part):
+    value: float
+    label: str
+
+
+class MetricInfo(_Part):
+    title: str
+    unit: str = ""
+    goal: Literal["minimize", "maximize"] | None = None
+    reference: Reference | None = None
+
+
+class Workload(_Part):
+    """A program that can be trained: the content of `workloads/<name>/workload.yaml`."""
+
+    name: WorkloadName
+    title: Annotated[str, Field(max_length=80)]
+    description: Annotated[str, Field(max_length=1000)]
+    owner: Annotated[str, Field(description="Catalog reference of the group that keeps it.")]
+    system: Annotated[str, Field(description="Catalog system that its jobs belong to.")]
+    entrypoint: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)]
+    environments: Annotated[
+        dict[str, Environment], Field(description="`main` runs the entrypoint.")
+    ]
+    resources: Resources = Resources()
+    parameters: Annotated[dict[str, Any], Field(description="JSON Schema of the parameters.")] = {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }
+    presets: dict[str, Preset] = {}
+    metrics: dict[str, MetricInfo] = {}
+    headline: Annotated[
+        str | None, Field(description="Metric and key of summary.json that says how good it is.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Workload:
+        if "main" not in self.environments:
+            raise ValueError("environments: `main` is missing; it runs the entrypoint")
+        if self.headline is not None and self.headline not in self.metrics:
+            raise ValueError(f"headline: {self.headline!r} is not among the metrics")
+        jsonschema.Draft202012Validator.check_schema(self.parameters)
+        return self
+
+    @cached_property
+    def _validator(self) -> jsonschema.Draft202012Validator:
+        return jsonschema.Draft202012Validator(self.parameters)
+
+    def defaults(self) -> dict[str, Any]:
+        """Default of each parameter that has one."""
+        properties = self.parameters.get("properties", {})
+        return {name: p["default"] for name, p in properties.items() if "default" in p}
+
+    def resolve_parameters(
+        self, given: dict[str, Any], preset: Preset | None = None
+    ) -> dict[str, Any]:
+        """Defaults, then the preset, then what was given; raises InputError naming the parameter."""
+        merged = {**self.defaults(), **(preset.parameters if preset else {}), **given}
+        for problem in sorted(self._validator.iter_errors(merged), key=lambda e: list(e.path)):
+            raise InputError(_sentence(problem), field=_field(problem), hint=_known(self))
+        return merged
+
+    def preset(self, name: str | None) -> Preset | None:
+        """The preset called `name`; raises InputError with those that exist."""
+        if name is None:
+            return None
+        if name not in self.presets:
+            known = ", ".join(self.presets) or "none"
+            raise InputError(
+                f"{self.name} has no preset {name!r}", field="preset", hint=f"it has: {known}"
+            )
+        return self.presets[name]
+
+
+def _field(problem: jsonschema.ValidationError) -> str:
+    return ".".join(["parameters", *(str(part) for part in problem.path)])
+
+
+def _known(workload: Workload) -> str:
+    return "parameters are: " + ", ".join(workload.parameters.get("properties", {}))
+
+
+def _sentence(problem: jsonschema.ValidationError) -> str:
+    message = problem.message
+    return message if len(message) < 300 else message[:140] + " … " + message[-140:]
+
+
+def load_workload(folder: Path) -> Workload:
+    """Read `<folder>/workload.yaml`; raises NotFoundError or InputError naming the file and key."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise NotFoundError(f"{folder.name} has no {FILE_NAME}", hint="see workloads/README.md")
+    try:
+        return Workload.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path.name} is not YAML: {error}", field=folder.name) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path.name}: {where}: {first['msg']}", field=folder.name) from error
+    except jsonschema.SchemaError as error:
+        raise InputError(
+            f"{path.name}: parameters is no JSON Schema: {error.message}", field=folder.name
+        ) from error
