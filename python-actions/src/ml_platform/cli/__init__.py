@@ -1,0 +1,3 @@
+"""The command line `ml-platform`: one command per file, listed by hand below."""
+
+def main() -> None: ...
