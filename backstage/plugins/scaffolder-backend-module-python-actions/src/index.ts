@@ -1,0 +1,1 @@
+export { pythonActionsModule as default } from './module';

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Builds the portal into backstage/build, from where start-backstage.sh runs it.
+# Does nothing when no source changed since the last build.
+set -eu
+cd "$(dirname "$0")/.."
+root=$PWD
+PATH="$root/.tools/bin:$PATH"; export PATH
+build=$root/backstage/build
+
+sources() {
+  ls package.json yarn.lock scripts/build-backstage.sh backstage/app-config.yaml
+  find backstage \( -name node_modules -o -name dist -o -name dev -o -path backstage/build \) -prune -o \
+    -type f ! -name '*.test.ts' ! -name '*.test.tsx' ! -name '*.md' ! -name '*.yaml' -print
+}
+fingerprint() { sources | LC_ALL=C sort | xargs cksum | git hash-object --stdin; }
+
+wanted=$(fingerprint)
+if [ -f "$build/.stamp" ] && [ "$(cat "$build/.stamp")" = "$wanted" ]; then
+  exit 0
+fi
+[ -x .tools/bin/yarn ] || { echo "build-backstage: run scripts/setup-node.sh first" >&2; exit 1; }
+
+echo "build-backstage: building the portal, about a minute" >&2
+log=.tools/build-backstage.log
+if ! yarn workspace backend build > "$log" 2>&1; then
+  tail -n 40 "$log" >&2
+  echo "build-backstage: the build failed, see $log" >&2
+  exit 1
+fi
+
+rm -rf "$build.partial"
+mkdir -p "$build.partial/node_modules/@internal"
+for archive in skeleton bundle; do
+  tar -xzf "backstage/packages/backend/dist/$archive.tar.gz" -C "$build.partial"
+done
+# Dependencies come from the workspace's node_modules, which lies further up; only our own
+# packages must be found here, since there they are links to TypeScript sources.
+for package in "$build.partial"/backstage/packages/* "$build.partial"/backstage/plugins/*; do
+  folder=${package#"$build.partial/"}
+  name=$(node -p 'require(process.argv[1]).name' "$package/package.json")
+  ln -s "$build/$folder" "$build.partial/node_modules/$name"
+  [ ! -d "$folder/node_modules" ] || ln -s "$root/$folder/node_modules" "$package/node_modules"
+done
+rm -rf "$build"
+mv "$build.partial" "$build"
+echo "$wanted" > "$build/.stamp"
+echo "build-backstage: ready" >&2
