@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 JOB_ID_MAX = 47  # KubeRay refuses longer RayJob names (it derives pod names from them).
 NAME_MAX = JOB_ID_MAX - len("-yyyymmdd-xxxxxx")
-DNS_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?\Z"
-DIGEST_REFERENCE = r"^[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}\Z"
-QUANTITY = r"^[1-9][0-9]{0,6}(Mi|Gi)\Z"
-DURATION = r"^[1-9][0-9]{0,4}(s|m|h|d)\Z"
+DNS_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+DIGEST_REFERENCE = r"^[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}$"
+QUANTITY = r"^[1-9][0-9]{0,6}(Mi|Gi)$"
+DURATION = r"^[1-9][0-9]{0,4}(s|m|h|d)$"
 MAX_DURATION = timedelta(days=14)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RESERVED_ENV = re.compile(r"^(JOB_|RAY_|KUBERNETES_|LD_|PYTHON|PATH\Z|HOME\Z)")
@@ -64,12 +64,12 @@ Name = Annotated[
 Label = Annotated[str, StringConstraints(strict=True, pattern=DNS_LABEL, max_length=40)]
 WorkloadName = Annotated[
     str,
-    StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_]*\Z", max_length=50),
+    StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_]*$", max_length=50),
     Field(description="Name of a folder of `workloads/`.", examples=["stellar_optimization"]),
 ]
 Version = Annotated[
     str,
-    StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z", max_length=63),
+    StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=63),
     Field(description="Version (tag) of the workload's image.", examples=["v1.0.0"]),
 ]
 Workers = Annotated[
@@ -103,7 +103,7 @@ Gpus = Annotated[
     int, Field(strict=True, ge=0, le=16, description="GPUs per worker.", examples=[0])
 ]
 Tag = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z", max_length=40)
+    str, StringConstraints(strict=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)
 ]
 
 

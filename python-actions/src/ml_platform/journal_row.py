@@ -1,0 +1,198 @@
+"""A job's line in the journal, and how commits and observations change it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ml_platform import render
+from ml_platform.job import JobSpec, Phase
+from ml_platform.repository.git import CommitInfo
+from ml_platform.repository.layout import Place
+from ml_platform.state import JobState, Outcome
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job. `hops`: name of a hop → ISO time, filled as they are seen."""
+
+    job_id: str
+    team: str
+    owner: str
+    key_hash: str
+    request_hash: str
+    path: str
+    active: bool
+    spec: dict[str, Any]
+    commits: list[dict[str, str]]
+    hops: dict[str, str]
+    outcome: Outcome | None = None
+    rayjob: dict[str, Any] | None = None
+    headline: dict[str, Any] | None = None
+    phase: Phase = Phase.SUBMITTED
+    reason: str | None = None
+    attempt: int = 0
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    position: int = 0
+
+    @property
+    def submitted_at(self) -> datetime:
+        return datetime.fromisoformat(self.commits[0]["at"])
+
+    def job_spec(self) -> JobSpec:
+        return JobSpec.model_validate(self.spec)
+
+    def removed(self, commit: CommitInfo) -> Row:
+        """The manifest was taken away without an archive entry: somebody did it by hand."""
+        ended = replace(
+            self, active=False, commits=[*self.commits, _commit(commit)]
+        )
+        return replace(ended, hops={**self.hops, "ended": commit.at.isoformat()})
+
+    def observed(self, rayjob: dict[str, Any]) -> Row:
+        hops = dict(self.hops)
+        status = rayjob.get("status") or {}
+        _first(hops, "applied", rayjob.get("metadata", {}).get("creationTimestamp"))
+        _first(hops, "admitted", status.get("startTime"))
+        _first(hops, "running", (status.get("rayJobInfo") or {}).get("startTime"))
+        _first(hops, "ended", status.get("endTime"))
+        return replace(self, rayjob=rayjob, hops=hops)
+
+    def with_headline(self, headline: dict[str, Any]) -> Row:
+        return replace(self, headline=headline)
+
+    def standing(self, state: JobState, before: Row | None) -> Row:
+        """The row with its state; `since` moves only when the phase does."""
+        same = before is not None and before.phase == state.phase
+        since = before.since if same and before else datetime.now(UTC)
+        if before is None and state.phase.final and self.outcome and self.outcome.ended_at:
+            since = self.outcome.ended_at
+        return replace(
+            self, phase=state.phase, reason=state.reason, attempt=state.attempt, since=since
+        )
+
+    def as_tuple(self, position: int) -> tuple[Any, ...]:
+        return (
+            self.job_id,
+            position,
+            self.team,
+            self.owner,
+            str(self.spec.get("workload", UNKNOWN)),
+            str(self.spec.get("pool", UNKNOWN)),
+            self.key_hash,
+            self.request_hash,
+            self.path,
+            int(self.active),
+            self.phase.value,
+            self.reason,
+            self.attempt,
+            self.since.isoformat(),
+            json.dumps(self.spec),
+            json.dumps(self.commits),
+            json.dumps(self.hops),
+            self.outcome.model_dump_json() if self.outcome else None,
+            json.dumps(self.rayjob) if self.rayjob else None,
+            json.dumps(self.headline) if self.headline else None,
+        )
+
+    @classmethod
+    def from_sqlite(cls, row: sqlite3.Row) -> Row:
+        return cls(
+            job_id=row["job_id"],
+            team=row["team"],
+            owner=row["owner"],
+            key_hash=row["key_hash"],
+            request_hash=row["request_hash"],
+            path=row["path"],
+            active=bool(row["active"]),
+            spec=json.loads(row["spec"]),
+            commits=json.loads(row["commits"]),
+            hops=json.loads(row["hops"]),
+            outcome=Outcome.model_validate_json(row["outcome"]) if row["outcome"] else None,
+            rayjob=json.loads(row["rayjob"]) if row["rayjob"] else None,
+            headline=json.loads(row["headline"]) if row["headline"] else None,
+            phase=Phase(row["phase"]),
+            reason=row["reason"],
+            attempt=row["attempt"],
+            since=datetime.fromisoformat(row["since"]),
+            position=row["position"],
+        )
+
+
+def row_from_manifest(place: Place, path: str, content: bytes, commit: CommitInfo) -> Row:
+    """The row that a committed manifest alone gives; raises ValueError when it is no manifest of ours."""
+    try:
+        manifest = render.from_yaml(content)
+        metadata = manifest["metadata"]
+        annotations = metadata["annotations"]
+        spec = JobSpec.model_validate_json(annotations[render.SPEC])
+        outcome = annotations.get(render.OUTCOME)
+        ended = Outcome.model_validate_json(outcome) if outcome else None
+        names = (metadata["name"], metadata["namespace"])
+        owner, key = annotations[render.OWNER], annotations[render.KEY]
+        request = annotations[render.REQUEST]
+    except (yaml.YAMLError, ValidationError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a manifest of this platform: {error}") from error
+    if names != (place.job_id, place.team):
+        raise ValueError("name and namespace differ from the path")
+    if not place.active and ended is None:
+        ended = Outcome(phase=Phase.CANCELLED, cause="Archived without an outcome.")
+    return Row(
+        job_id=place.job_id,
+        team=place.team,
+        owner=str(owner),
+        key_hash=str(key),
+        request_hash=str(request),
+        path=path,
+        active=place.active,
+        spec=spec.model_dump(mode="json"),
+        commits=[_commit(commit)],
+        hops={},
+        outcome=ended,
+    )
+
+
+def merged(row: Row, before: Row | None) -> Row:
+    """A new commit's row on top of what was known of the job."""
+    hops = dict(before.hops) if before else {}
+    at = row.commits[0]["at"]
+    if row.active:
+        hops.setdefault("submitted", at)
+    else:
+        hops.setdefault("archived", at)
+        if row.outcome is not None:
+            _first(hops, "running", _iso(row.outcome.started_at))
+            _first(hops, "ended", _iso(row.outcome.ended_at) or at)
+    return replace(
+        row,
+        hops=hops,
+        commits=[*(before.commits if before else []), *row.commits],
+        rayjob=before.rayjob if before else None,
+        headline=before.headline if before else None,
+    )
+
+
+def _commit(commit: CommitInfo) -> dict[str, str]:
+    return {
+        "sha": commit.sha,
+        "author": commit.author.name,
+        "email": commit.author.email,
+        "at": commit.at.isoformat(),
+    }
+
+
+def _first(hops: dict[str, str], name: str, value: str | None) -> None:
+    if value:
+        hops.setdefault(name, value)
+
+
+def _iso(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

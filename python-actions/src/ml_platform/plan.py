@@ -1,0 +1,196 @@
+"""What a submission would do, before it does it: the request with every choice made. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pydantic import ValidationError
+
+from ml_platform import job, policy
+from ml_platform.errors import InputError, NotAllowedError
+from ml_platform.forecast import Load, expected_wait
+from ml_platform.job import JobRequest, JobSpec, duration
+from ml_platform.pools import Pools
+from ml_platform.render import Identity, render, to_yaml
+from ml_platform.repository import layout
+from ml_platform.team import Team
+from ml_platform.workload import Workload
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything a plan depends on besides the request. `local`: no cluster, one machine."""
+
+    pools: Pools
+    teams: Mapping[str, Team]
+    image: Callable[[str, str], tuple[str, Workload]]
+    runs_uri: str
+    local: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The decision and all it rests on."""
+
+    job_id: str
+    spec: JobSpec
+    path: str
+    manifest: dict[str, Any]
+    text: str
+    key_hash: str
+    request_hash: str
+    cost: float
+    currency: str
+    warnings: tuple[str, ...]
+    decision: str = "commit"
+
+    @property
+    def cost_text(self) -> str:
+        if not self.cost:
+            return "free: it runs on this machine"
+        return f"at most {self.cost:.2f} {self.currency} per attempt"
+
+
+def plan_job(
+    request: JobRequest, owner: str, teams: frozenset[str], key: str, day: date, site: Site
+) -> Plan:
+    """Resolve, check and render a request of `owner`, a member of `teams`.
+
+    `key` is the idempotency key, `day` the date in the job's id. Raises InputError, NotFoundError (image)
+    and NotAllowedError (somebody else's team).
+    """
+    team = _team(request, teams, site)
+    image, workload = site.image(request.workload, request.version)
+    spec = _resolve(request, image, workload)
+    pool = site.pools.get(spec.pool)
+    policy.check_available(pool, local=site.local)
+    policy.check_fits(spec, pool)
+    hashed = job.key_hash(owner, key)
+    identity = Identity(
+        job_id=job.job_id(spec.name, day, hashed),
+        owner=owner,
+        key_hash=hashed,
+        request_hash=request_hash(request),
+    )
+    manifest = render(spec, identity, pool, site.runs_uri)
+    hours = duration(spec.max_duration).total_seconds() / 3600
+    return Plan(
+        job_id=identity.job_id,
+        spec=spec,
+        path=layout.job_path(team.name, identity.job_id, team.shards),
+        manifest=manifest,
+        text=to_yaml(manifest),
+        key_hash=hashed,
+        request_hash=identity.request_hash,
+        cost=pool.price_per_worker_hour * spec.workers * hours,
+        currency=site.pools.currency,
+        warnings=_warnings(spec),
+    )
+
+
+def request_hash(request: JobRequest) -> str:
+    """Hex SHA-256 of what was asked; a retry with the same key must ask the same."""
+    body = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def parse_request(body: Any) -> JobRequest:
+    """The typed request; raises InputError naming the first wrong field."""
+    try:
+        return JobRequest.model_validate(body)
+    except ValidationError as error:
+        raise input_error(error) from error
+
+
+def input_error(error: ValidationError) -> InputError:
+    """Pydantic's findings as one sentence about the first wrong field."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "input"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "is not a field of a job"
+    if first["type"] == "string_pattern_mismatch":
+        message = _PATTERNS.get(field, message)
+    return InputError(message, field=field)
+
+
+_PATTERNS = {
+    "name": "use lower-case letters, digits and hyphens; start with a letter, end with none of them '-'",
+    "team": "use the name of a folder of gitops/teams",
+    "pool": "use the name of a pool of gitops/pools.yaml",
+    "workload": "use the name of a folder of workloads/",
+    "version": "use letters, digits, '.', '_' and '-', at most 63 characters",
+    "max_duration": "use a whole number with s, m, h or d, such as 10m or 12h",
+    "memory": "use a whole number with Mi or Gi, such as 512Mi or 2Gi",
+}
+
+
+def _team(request: JobRequest, teams: frozenset[str], site: Site) -> Team:
+    if request.team not in site.teams:
+        known = ", ".join(sorted(teams)) or "none"
+        raise InputError(
+            f"there is no team {request.team!r}", field="team", hint=f"your teams are: {known}"
+        )
+    if request.team not in teams:
+        raise NotAllowedError(
+            f"you are no member of {request.team}",
+            field="team",
+            hint="your teams are: " + (", ".join(sorted(teams)) or "none"),
+        )
+    return site.teams[request.team]
+
+
+def _resolve(request: JobRequest, image: str, workload: Workload) -> JobSpec:
+    preset = workload.preset(request.preset)
+    parameters = workload.resolve_parameters(request.parameters, preset)
+    spec = JobSpec(
+        name=request.name or default_name(workload.name),
+        team=request.team,
+        workload=request.workload,
+        version=request.version,
+        image=image,
+        entrypoint=workload.entrypoint,
+        preset=request.preset,
+        parameters=parameters,
+        pool=request.pool,
+        workers=request.workers or (preset.workers if preset else 1),
+        cpu=request.cpu or workload.resources.cpu,
+        memory=request.memory or workload.resources.memory,
+        gpus=workload.resources.gpus if request.gpus is None else request.gpus,
+        priority=request.priority,
+        max_duration=request.max_duration or (preset.max_duration if preset else "1h"),
+        attempts=request.attempts,
+        resume_from=request.resume_from,
+        parent=request.parent,
+        env=request.env,
+        tags=request.tags,
+    )
+    size = len(spec.model_dump_json())
+    if size > policy.MAX_SPEC_BYTES:
+        raise InputError(
+            f"the job's description is {size} bytes, more than {policy.MAX_SPEC_BYTES}",
+            field="parameters",
+            hint="put large inputs into a file of the workload",
+        )
+    return spec
+
+
+def default_name(workload: str) -> str:
+    """A workload's name as a job's: `stellar_optimization` → `stellar-optimization`."""
+    return workload.replace("_", "-")[: job.NAME_MAX].rstrip("-")
+
+
+def _warnings(spec: JobSpec) -> tuple[str, ...]:
+    found = []
+    if spec.attempts == 1:
+        found.append("One attempt only: a lost machine ends the job.")
+    return tuple(found)
+
+
+def wait_of(plan: Plan, site: Site, load: Load) -> str:
+    return expected_wait(plan.spec, site.pools.get(plan.spec.pool), load)

@@ -1,0 +1,59 @@
+"""Where things lie in the GitOps repository. Paths are made here and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+POOLS = "pools.yaml"
+ANCHOR = "_anchor.yaml"
+# Any other name (kustomization.yaml, .argocd-source.yaml, …) would change what Argo CD does.
+_JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
+_ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
+_NOT_JOBS = frozenset({"kustomization", "values"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A manifest's place: its job, its team and whether it shall exist."""
+
+    job_id: str
+    team: str
+    active: bool
+
+
+def shard(job_id: str, shards: int) -> str:
+    """Folder of a job inside its team's: a hash of its id modulo the team's shards, three digits."""
+    return f"{int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % shards:03d}"
+
+
+def job_path(team: str, job_id: str, shards: int) -> str:
+    return f"jobs/{team}/{shard(job_id, shards)}/{job_id}.yaml"
+
+
+def archive_path(team: str, job_id: str, committed_at: datetime) -> str:
+    return f"archive/{team}/{committed_at:%Y%m}/{job_id}.yaml"
+
+
+def team_path(team: str) -> str:
+    return f"teams/{team}/team.yaml"
+
+
+def place(path: str) -> Place | None:
+    """What a path of the repository holds; None for everything that is no job's manifest."""
+    for pattern, active in ((_JOB_FILE, True), (_ARCHIVE_FILE, False)):
+        found = pattern.match(path)
+        if found and found.group(3) not in _NOT_JOBS:
+            return Place(job_id=found.group(3), team=found.group(1), active=active)
+    return None
+
+
+def anchor(team: str, shard_name: str) -> dict[str, object]:
+    """An object that is never removed: Argo CD refuses to empty an Application."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": f"anchor-{team}-{shard_name}", "namespace": team},
+    }
