@@ -73,9 +73,6 @@ rm -f "$stamp"
 
 package_settings=$("$python" python-actions/src/ml_platform/build/package_index.py)
 eval "$package_settings"
-if [ ! -w "${HOME:-/nonexistent}" ] && [ -z "${UV_CACHE_DIR:-}${XDG_CACHE_HOME:-}" ]; then
-    export UV_CACHE_DIR="$PWD/.tools/uv-cache"
-fi
 export UV_NO_PROGRESS="${UV_NO_PROGRESS:-1}" UV_PYTHON_DOWNLOADS="${UV_PYTHON_DOWNLOADS:-never}"
 unset VIRTUAL_ENV CONDA_PREFIX
 find_uv "$python"

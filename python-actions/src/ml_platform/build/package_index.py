@@ -17,15 +17,17 @@ from pathlib import Path
 _SECTIONS = ("global", "install")
 
 
-def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables to add to `environ` so that uv asks the same indexes, with the same certificates, as pip."""
+def uv_environment(environ: Mapping[str, str], fallback_cache: Path) -> dict[str, str]:
+    """Variables to add to `environ` so that uv asks the same indexes, with the same certificates,
+    as pip. `fallback_cache` is used where there is no home folder to keep a cache in."""
     pip = {**_pip_files(environ), **_pip_variables(environ)}
     added: dict[str, str] = {}
     if "index-url" in pip and not _any(environ, "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
         added["UV_DEFAULT_INDEX"] = pip["index-url"]
     if "extra-index-url" in pip and not _any(environ, "UV_INDEX", "UV_EXTRA_INDEX_URL"):
         added["UV_INDEX"] = " ".join(pip["extra-index-url"].split())
-    links = [link for link in pip.get("find-links", "").split() if "://" in link or Path(link).exists()]
+    found = pip.get("find-links", "").split()
+    links = [link for link in found if "://" in link or Path(link).exists()]
     if links and "UV_FIND_LINKS" not in environ:
         added["UV_FIND_LINKS"] = ",".join(links)
     if "trusted-host" in pip and "UV_INSECURE_HOST" not in environ:
@@ -35,6 +37,10 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
     certificates = pip.get("cert") or environ.get("REQUESTS_CA_BUNDLE")
     if certificates and not environ.get("SSL_CERT_FILE"):
         added["SSL_CERT_FILE"] = certificates
+    if not _any(environ, "UV_CACHE_DIR", "XDG_CACHE_HOME"):
+        home = environ.get("HOME")
+        if not home or not os.access(home, os.W_OK):
+            added["UV_CACHE_DIR"] = str(fallback_cache)
     return added
 
 
@@ -71,14 +77,12 @@ def _pip_files(environ: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for section in _SECTIONS:
         if parser.has_section(section):
-            found.update({key.replace("_", "-"): _unquoted(value) for key, value in parser.items(section)})
+            for key, value in parser.items(section):
+                found[key.replace("_", "-")] = value.strip().strip("'\"")
     return found
 
 
-def _unquoted(value: str) -> str:
-    return value.strip().strip("'\"")
-
-
 if __name__ == "__main__":
-    for _name, _value in uv_environment(os.environ).items():
-        print(f"export {_name}={shlex.quote(_value)}")
+    _settings = uv_environment(os.environ, Path.cwd() / ".tools" / "uv-cache")
+    for _name, _value in _settings.items():
+        sys.stdout.write(f"export {_name}={shlex.quote(_value)}\n")

@@ -1,0 +1,137 @@
+"""Images of the local platform: a locked environment and a code snapshot per digest.
+
+images/sha256-<hex>/     bin/launcher  code/  environments/<name> -> ../../../environments/<key>
+                         image.json
+images/tags.json         "<workload>/<version>" -> digest, when
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ml_platform.errors import NotFoundError, WorkError
+from ml_platform.settings import Settings
+from ml_platform.workload import FILE_NAME
+
+IMAGE_FILE = "image.json"
+TAGS_FILE = "tags.json"
+
+
+class LocalImage(BaseModel):
+    """One built image, under one of its versions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    workload: str
+    version: str
+    digest: Annotated[str, Field(description="`sha256:<hex>` of everything that goes in.")]
+    reference: Annotated[str, Field(description="What a manifest names: registry, name, digest.")]
+    built_at: datetime
+    size_bytes: Annotated[int, Field(description="Environments and code, unpacked.")]
+    python: Annotated[str, Field(description="Version of Python in every environment.")]
+    environments: Annotated[
+        dict[str, str], Field(description="Name of each environment, and the key of its folder.")
+    ]
+
+
+class Tag(BaseModel):
+    """Where a version points now, and since when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: str
+    at: datetime
+
+
+_TAGS = TypeAdapter(dict[str, Tag])
+
+
+class ImageStore:
+    """Reads and tags images; `build.local` makes them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.images_dir
+
+    def list(self) -> list[LocalImage]:
+        """Every version that has an image, by workload, the newest first."""
+        images = [self._image(name, tag) for name, tag in self._tags().items()]
+        images.sort(key=lambda image: image.built_at, reverse=True)
+        return sorted(images, key=lambda image: image.workload)
+
+    def resolve(self, workload: str, version: str) -> LocalImage:
+        """The image that `version` stands for now; raises NotFoundError with those that exist."""
+        tags = self._tags()
+        tag = tags.get(f"{workload}/{version}")
+        if tag is not None and (self.folder(tag.digest) / IMAGE_FILE).is_file():
+            return self._image(f"{workload}/{version}", tag)
+        prefix = f"{workload}/"
+        known = sorted(name.removeprefix(prefix) for name in tags if name.startswith(prefix))
+        have = f"it has {', '.join(known)}; " if known else ""
+        raise NotFoundError(
+            f"{workload} has no image {version}",
+            field="version",
+            hint=f"{have}make one with: ml-platform build {workload} {version}",
+        )
+
+    def folder(self, digest: str) -> Path:
+        """Where the image with `digest` (`sha256:<hex>`) is, or would be."""
+        return self._folder / digest.replace(":", "-", 1)
+
+    def workload_file(self, digest: str) -> Path:
+        """`workload.yaml` as it was when the image was built."""
+        return self.folder(digest) / "code" / FILE_NAME
+
+    def tag(self, workload: str, version: str, digest: str, at: datetime) -> str | None:
+        """Let `version` stand for `digest`; gives the digest it stood for before, if another.
+
+        The caller holds the build lock.
+        """
+        tags = self._tags()
+        before = tags.get(f"{workload}/{version}")
+        if before is not None and before.digest == digest:
+            return None
+        tags[f"{workload}/{version}"] = Tag(digest=digest, at=at)
+        temporary = self._folder / f".{TAGS_FILE}.{os.getpid()}"
+        temporary.write_bytes(_TAGS.dump_json(dict(sorted(tags.items())), indent=1))
+        temporary.replace(self._folder / TAGS_FILE)
+        return before.digest if before else None
+
+    def read(self, digest: str) -> LocalImage | None:
+        """The image with `digest` as it was built, or None."""
+        path = self.folder(digest) / IMAGE_FILE
+        try:
+            return LocalImage.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            raise WorkError(
+                f"{path} cannot be read: {error.errors()[0]['msg']}",
+                hint="remove its folder and build the version again",
+            ) from error
+
+    def _image(self, name: str, tag: Tag) -> LocalImage:
+        workload, version = name.split("/", 1)
+        image = self.read(tag.digest)
+        if image is None:
+            raise WorkError(
+                f"the image of {workload} {version} is gone from {self.folder(tag.digest)}",
+                hint=f"make it again with: ml-platform build {workload} {version}",
+            )
+        return image.model_copy(update={"version": version, "built_at": tag.at})
+
+    def _tags(self) -> dict[str, Tag]:
+        path = self._folder / TAGS_FILE
+        try:
+            return _TAGS.validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (ValidationError, json.JSONDecodeError) as error:
+            raise WorkError(
+                f"{path} cannot be read", hint="remove it and build the versions again"
+            ) from error
