@@ -1,0 +1,1 @@
+"""Optimises stellarator boundaries on Ray and scores them with the ConStellaration evaluator."""
