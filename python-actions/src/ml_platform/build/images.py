@@ -60,7 +60,8 @@ class ImageStore:
 
     def list(self) -> list[LocalImage]:
         """Every version that has an image, by workload, the newest first."""
-        images = [self._image(name, tag) for name, tag in self._tags().items()]
+        found = (self._image(name, tag) for name, tag in self._tags().items())
+        images = [image for image in found if image is not None]
         images.sort(key=lambda image: image.built_at, reverse=True)
         return sorted(images, key=lambda image: image.workload)
 
@@ -68,8 +69,9 @@ class ImageStore:
         """The image that `version` stands for now; raises NotFoundError with those that exist."""
         tags = self._tags()
         tag = tags.get(f"{workload}/{version}")
-        if tag is not None and (self.folder(tag.digest) / IMAGE_FILE).is_file():
-            return self._image(f"{workload}/{version}", tag)
+        image = self._image(f"{workload}/{version}", tag) if tag else None
+        if image is not None:
+            return image
         prefix = f"{workload}/"
         known = sorted(name.removeprefix(prefix) for name in tags if name.startswith(prefix))
         have = f"it has {', '.join(known)}; " if known else ""
@@ -115,15 +117,10 @@ class ImageStore:
                 hint="remove its folder and build the version again",
             ) from error
 
-    def _image(self, name: str, tag: Tag) -> LocalImage:
-        workload, version = name.split("/", 1)
+    def _image(self, name: str, tag: Tag) -> LocalImage | None:
         image = self.read(tag.digest)
-        if image is None:
-            raise WorkError(
-                f"the image of {workload} {version} is gone from {self.folder(tag.digest)}",
-                hint=f"make it again with: ml-platform build {workload} {version}",
-            )
-        return image.model_copy(update={"version": version, "built_at": tag.at})
+        version = name.split("/", 1)[1]
+        return image and image.model_copy(update={"version": version, "built_at": tag.at})
 
     def _tags(self) -> dict[str, Tag]:
         path = self._folder / TAGS_FILE
