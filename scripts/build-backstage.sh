@@ -38,8 +38,9 @@ done
 for package in "$build.partial"/backstage/packages/* "$build.partial"/backstage/plugins/*; do
   folder=${package#"$build.partial/"}
   name=$(node -p 'require(process.argv[1]).name' "$package/package.json")
-  ln -s "$build/$folder" "$build.partial/node_modules/$name"
-  [ ! -d "$folder/node_modules" ] || ln -s "$root/$folder/node_modules" "$package/node_modules"
+  case "$name" in */*) up=../.. ;; *) up=.. ;; esac
+  ln -s "$up/$folder" "$build.partial/node_modules/$name"
+  [ ! -d "$folder/node_modules" ] || ln -s "../../../../../$folder/node_modules" "$package/node_modules"
 done
 rm -rf "$build"
 mv "$build.partial" "$build"

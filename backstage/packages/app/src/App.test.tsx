@@ -2,9 +2,10 @@ import { render, screen } from '@testing-library/react';
 import App from './App';
 
 test('a visitor is asked to sign in', async () => {
-  process.env = {
+  // The loader takes configuration as objects, which the type of process.env does not know.
+  Reflect.set(process, 'env', {
     NODE_ENV: 'test',
-    APP_CONFIG: JSON.stringify([
+    APP_CONFIG: [
       {
         context: 'test',
         data: {
@@ -12,8 +13,8 @@ test('a visitor is asked to sign in', async () => {
           backend: { baseUrl: 'http://localhost' },
         },
       },
-    ]),
-  };
+    ],
+  });
   window.history.replaceState({}, '', '/');
 
   render(App.createRoot());
