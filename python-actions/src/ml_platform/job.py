@@ -86,9 +86,7 @@ Duration = Annotated[
 ]
 Attempts = Annotated[
     int,
-    Field(
-        strict=True, ge=1, le=10, description="How often the job may be tried.", examples=[3]
-    ),
+    Field(strict=True, ge=1, le=10, description="How often the job may be tried.", examples=[3]),
 ]
 Quantity = Annotated[
     str,
@@ -99,9 +97,7 @@ Cpu = Annotated[
     float,
     Field(strict=True, ge=0.1, le=256, description="CPU cores per worker.", examples=[1]),
 ]
-Gpus = Annotated[
-    int, Field(strict=True, ge=0, le=16, description="GPUs per worker.", examples=[0])
-]
+Gpus = Annotated[int, Field(strict=True, ge=0, le=16, description="GPUs per worker.", examples=[0])]
 Tag = Annotated[
     str, StringConstraints(strict=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)
 ]
@@ -140,10 +136,12 @@ class JobRequest(_Model):
 
     workload: WorkloadName
     version: Version
-    team: Annotated[Label, Field(description="The team that pays.", examples=["stellarator-design"])]
-    name: Annotated[
-        Name | None, Field(description="Short name; the workload's when left out.")
-    ] = None
+    team: Annotated[
+        Label, Field(description="The team that pays.", examples=["stellarator-design"])
+    ]
+    name: Annotated[Name | None, Field(description="Short name; the workload's when left out.")] = (
+        None
+    )
     preset: Annotated[
         Tag | None,
         Field(description="A preset of the workload, as a start.", examples=["quick"]),
@@ -238,7 +236,7 @@ def check_env(value: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name[:40]!r} is no name of an environment variable")
         if _RESERVED_ENV.match(name):
             raise ValueError(f"{name} is set by the platform; choose another name")
-        if not isinstance(text, str) or len(text) > 4096:
+        if len(text) > 4096:
             raise ValueError(f"{name} must be text of at most 4096 characters")
         refuse_control_characters(text)
     return value

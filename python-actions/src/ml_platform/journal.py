@@ -98,8 +98,9 @@ class SqliteJournal:
             before = self._load(place.job_id)
             self._put(merged(row, before), before)
         for job_id in gone:
-            if (row := self._load(job_id)) is not None and row.active:
-                self._put(row.removed(commit), row)
+            known = self._load(job_id)
+            if known is not None and known.active:
+                self._put(known.removed(commit), known)
 
     # ── from the cluster ────────────────────────────────────────────────────────────────────────
 
@@ -166,6 +167,7 @@ class SqliteJournal:
         search: str | None,
         limit: int,
         before: int | None,
+        after: int | None = None,
     ) -> tuple[list[Row], int]:
         """Newest first: rows of one page and the number of all that match.
 
@@ -180,7 +182,9 @@ class SqliteJournal:
                 clauses.append(f"{column} = ?")
                 values.append(value)
         if search:
-            pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            pattern = (
+                "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            )
             clauses.append("(job_id LIKE ? ESCAPE '\\' OR owner LIKE ? ESCAPE '\\')")
             values += [pattern, pattern]
         condition = " AND ".join(clauses)
@@ -189,9 +193,9 @@ class SqliteJournal:
                 f"SELECT count(*) FROM jobs WHERE {condition}", values
             ).fetchone()
             page = self._db.execute(
-                f"SELECT * FROM jobs WHERE {condition} AND position < ?"
+                f"SELECT * FROM jobs WHERE {condition} AND position < ? AND position > ?"
                 " ORDER BY position DESC LIMIT ?",
-                [*values, before if before is not None else 2**62, limit],
+                [*values, 2**62 if before is None else before, after or 0, limit],
             ).fetchall()
         return [Row.from_sqlite(found) for found in page], int(total)
 
@@ -266,5 +270,3 @@ def _known(row: Row) -> Known:
         commit=row.commits[-1]["sha"],
         outcome=row.outcome,
     )
-
-

@@ -52,9 +52,7 @@ class Row:
 
     def removed(self, commit: CommitInfo) -> Row:
         """The manifest was taken away without an archive entry: somebody did it by hand."""
-        ended = replace(
-            self, active=False, commits=[*self.commits, _commit(commit)]
-        )
+        ended = replace(self, active=False, commits=[*self.commits, _commit(commit)])
         return replace(ended, hops={**self.hops, "ended": commit.at.isoformat()})
 
     def observed(self, rayjob: dict[str, Any]) -> Row:

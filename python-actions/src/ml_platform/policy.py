@@ -51,7 +51,9 @@ def unavailable(pool: Pool, *, local: bool) -> str | None:
     """Why a pool cannot be chosen where the platform runs; None when it can."""
     if local and not pool.local:
         what = pool.title if pool.accelerator is None else f"{pool.title} GPUs"
-        return f"the pool {pool.name} needs a cluster with {what}; this platform runs on one machine"
+        return (
+            f"the pool {pool.name} needs a cluster with {what}; this platform runs on one machine"
+        )
     if not local and pool.local:
         return f"the pool {pool.name} exists only where the platform runs on one machine"
     return None

@@ -57,12 +57,12 @@ class RunDirectory:
             seen[attempt] = number
         return rows, ",".join(f"{a}-{n}" for a, n in sorted(seen.items()))
 
-    def last_row(self) -> dict[str, Any] | None:
-        """The newest metrics row."""
-        for attempt, _, path in reversed(self._chunks()):
-            rows = list(_json_lines(path))
-            if rows:
-                return {**rows[-1], "attempt": attempt}
+    def last_value(self, name: str) -> Any:
+        """The newest value of one metric; None when it was never written."""
+        for _, _, path in reversed(self._chunks()):
+            for row in reversed(list(_json_lines(path))):
+                if row.get(name) is not None:
+                    return row[name]
         return None
 
     def summary(self) -> dict[str, Any] | None:

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         "http://127.0.0.1:7265"
     )
     ray_gcs_port: Annotated[int, Field(description="GCS port of the local Ray.")] = 7379
+    local_user: Annotated[
+        str, Field(description="Who the CLI and SDK are on this machine; owner and author of jobs.")
+    ] = "user:default/guest"
     image_registry: Annotated[
         str, Field(description="Registry and repository that images' references start with.")
     ] = "registry.ml-platform.local/workloads"

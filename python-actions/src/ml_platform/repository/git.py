@@ -73,7 +73,7 @@ class GitopsRepository:
         return str(self._repo.references[MAIN].target)
 
     def read(self, oid: str) -> bytes:
-        return bytes(self._repo[oid].data)  # type: ignore[union-attr]  # a blob by construction
+        return bytes(self._repo[oid].peel(pygit2.Blob).data)
 
     def read_path(self, commit: str, path: str) -> bytes:
         """Content of a file at a commit; raises NotFoundError."""
@@ -212,6 +212,8 @@ def seed(path: Path, source: Path) -> GitopsRepository:
             index.add(pygit2.IndexEntry(file.relative_to(source).as_posix(), blob, _FILE))
         signature = pygit2.Signature(PLATFORM.name, PLATFORM.email)
         tree = index.write_tree(repo)
-        repo.create_commit(MAIN, signature, signature, "Seed from the project's gitops/\n", tree, [])
+        repo.create_commit(
+            MAIN, signature, signature, "Seed from the project's gitops/\n", tree, []
+        )
         draft.rename(path)
     return GitopsRepository(path)

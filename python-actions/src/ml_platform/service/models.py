@@ -32,9 +32,9 @@ class Commit(ApiModel):
 
 class State(ApiModel):
     phase: Phase
-    reason: Annotated[
-        str | None, Field(description="Why it waits or failed, in a sentence.")
-    ] = None
+    reason: Annotated[str | None, Field(description="Why it waits or failed, in a sentence.")] = (
+        None
+    )
     since: datetime
     final: bool
 
@@ -69,9 +69,7 @@ class Job(JobSummary):
     spec: JobSpec
     hops: list[Hop]
     commit: Commit
-    commits: Annotated[
-        list[Commit], Field(description="All commits on this job, oldest first.")
-    ]
+    commits: Annotated[list[Commit], Field(description="All commits on this job, oldest first.")]
     path: Annotated[str, Field(description="The manifest's path in the GitOps repository.")]
     summary: dict[str, Any] | None = None
     cause: str | None = None

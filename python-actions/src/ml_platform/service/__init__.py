@@ -1,0 +1,1 @@
+"""The HTTP service: actions and job API. The only way in."""

@@ -1,0 +1,175 @@
+"""The FastAPI application: every route behind an identity, every error in one shape."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from starlette.exceptions import HTTPException
+
+from ml_platform.errors import InputError, MlPlatformError, NotFoundError, ServiceUnavailableError
+from ml_platform.service import actions_api, events_api, jobs_api, site_api
+from ml_platform.service.auth import Authenticator, BackstageTokens, write_token_file
+from ml_platform.service.platform import Platform
+from ml_platform.service.runner import Runner
+from ml_platform.settings import Settings
+
+log = logging.getLogger(__name__)
+# Probes carry no secrets and answer with none; everything else needs an identity.
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+MAX_BODY = 2 * 2**20
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+jobs_by_phase = Gauge("ml_platform_jobs", "Jobs of the active set", ["phase"])
+
+
+class IdentityMiddleware:
+    """Verifies the caller before any route is looked up, so that no route can forget to."""
+
+    def __init__(self, app: Asgi, authenticator: Authenticator) -> None:
+        self._app = app
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            if scope["type"] in ("http", "lifespan"):
+                await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        try:
+            if int(headers.get(b"content-length", b"0") or 0) > MAX_BODY:
+                raise InputError("the request is larger than 2 MiB", field="body")
+            authorization = headers.get(b"authorization", b"").decode("latin-1")
+            principal = await self._authenticator.principal(authorization or None)
+        except (MlPlatformError, ValueError) as error:
+            failure = error if isinstance(error, MlPlatformError) else InputError(str(error))
+            await _error(failure)(scope, receive, send)
+            return
+        scope["ml_platform.principal"] = principal
+        await self._app(scope, _bounded(receive), send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body without a length is cut off once it is too large."""
+    taken = 0
+
+    async def bounded() -> MutableMapping[str, Any]:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY:
+            raise InputError("the request is larger than 2 MiB", field="body")
+        return message
+
+    return bounded
+
+
+def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
+    """The application; the platform's parts start and stop with it."""
+    parts = platform or Platform(settings)
+    backstage = BackstageTokens(settings.backstage_url, settings.audience, settings.trusted_plugins)
+    runner = Runner(parts)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts.start()
+        runner.start()
+        yield
+        runner.stop()
+        parts.stop()
+        await backstage.close()
+
+    app = FastAPI(
+        title="ML Platform",
+        version="1",
+        description="Actions and job API of ML Platform.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        lifespan=lifespan,
+    )
+    app.state.platform = parts
+    for module in (actions_api, jobs_api, events_api, site_api):
+        app.include_router(module.router)
+    _add_operations(app, parts, runner)
+    _add_error_handlers(app)
+    app.add_middleware(
+        IdentityMiddleware,
+        authenticator=Authenticator(settings.token_file, backstage),
+    )
+    return app
+
+
+def _add_operations(app: FastAPI, platform: Platform, runner: Runner) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> dict[str, str]:
+        platform.repository.head()
+        if not runner.healthy():
+            raise ServiceUnavailableError("a part of the service has stopped")
+        return {"status": "ok"}
+
+    @app.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
+    def metrics() -> Response:
+        jobs_by_phase.clear()
+        for row in platform.journal.active():
+            jobs_by_phase.labels(row.phase.value).inc()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _error(error: MlPlatformError) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if error.http_status == 401 else None
+    return JSONResponse({"error": error.as_dict()}, status_code=error.http_status, headers=headers)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(MlPlatformError)
+    async def ours(_: Request, error: MlPlatformError) -> JSONResponse:
+        return _error(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+        return _error(InputError(str(first["msg"]), field=".".join(place) or "body"))
+
+    @app.exception_handler(HTTPException)
+    async def other(_: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 404:
+            return _error(NotFoundError("there is no such address"))
+        failure = InputError(str(error.detail))
+        return JSONResponse({"error": failure.as_dict()}, status_code=error.status_code)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s failed", request.url.path, exc_info=error)
+        text = "something failed inside the service"
+        return _error(MlPlatformError(text, hint="its log has the details"))
+
+
+def serve(settings: Settings) -> None:
+    """Run the service in the foreground until SIGTERM or Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    write_token_file(settings.token_file, settings.local_user)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )

@@ -1,0 +1,139 @@
+"""The parts of a running platform, put together once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from ml_platform.build.images import ImageStore
+from ml_platform.errors import NotAllowedError, NotFoundError, ServiceUnavailableError
+from ml_platform.forecast import Load
+from ml_platform.job import JobRequest
+from ml_platform.journal import SqliteJournal
+from ml_platform.journal_row import Row
+from ml_platform.local.machine import machine
+from ml_platform.plan import Plan, Site, plan_job, wait_of
+from ml_platform.pools import Pools, parse_pools
+from ml_platform.repository import layout
+from ml_platform.repository.committer import Committer, Receipt
+from ml_platform.repository.git import seed
+from ml_platform.service.auth import Principal
+from ml_platform.service.notices import Notices
+from ml_platform.service.views import Views
+from ml_platform.settings import Settings
+from ml_platform.team import Team, parse_team
+from ml_platform.workload import Workload, load_workload
+
+log = logging.getLogger(__name__)
+COMMIT_TIMEOUT = 60.0
+
+
+class Platform:
+    """Repository, committer, journal and images of one state folder. `start` before use."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self.notices = Notices()
+        self.repository = seed(settings.gitops_repository, settings.root / "gitops")
+        self.journal = SqliteJournal(settings.journal_file, self.notices.tell)
+        self.images = ImageStore(settings)
+        self.committed = threading.Event()
+        self.committer = Committer(self.repository, self.journal, self.committed.set)
+        self.views = Views(settings.runs_dir, self.workload_of, settings.backstage_url)
+        self._site: tuple[str, Pools, dict[str, Team]] | None = None
+        self._workload_of_digest = lru_cache(256)(self._load_workload)
+
+    def start(self) -> None:
+        self.journal.sync(self.repository, self.repository.head())
+        self.committer.start()
+
+    def stop(self) -> None:
+        self.committer.stop()
+        self.notices.close()
+        self.journal.close()
+
+    # ── what a plan depends on ──────────────────────────────────────────────────────────────────
+
+    def site(self) -> Site:
+        """Pools and teams as `main` has them now; read again only when it moved."""
+        head = self.repository.head()
+        if self._site is None or self._site[0] != head:
+            self._site = (head, *self._read_site(head))
+        _, pools, teams = self._site
+        return Site(
+            pools=pools,
+            teams=teams,
+            image=self._image,
+            runs_uri=self.settings.runs_dir.as_uri(),
+            local=True,
+        )
+
+    def _read_site(self, head: str) -> tuple[Pools, dict[str, Team]]:
+        blob = self.repository.read_path(head, layout.POOLS)
+        names = self.repository.folders(head, "teams")
+        files = {name: self.repository.read_path(head, layout.team_path(name)) for name in names}
+        pools = parse_pools(blob).sized_by(machine())
+        return pools, {name: parse_team(text, name) for name, text in files.items()}
+
+    def _image(self, workload: str, version: str) -> tuple[str, Workload]:
+        image = self.images.resolve(workload, version)
+        return image.reference, self._workload_of_digest(image.digest)
+
+    def workload_of(self, reference: str) -> Workload:
+        """The workload in an image; raises NotFoundError when the image is gone."""
+        return self._workload_of_digest(reference.rpartition("@")[2])
+
+    def _load_workload(self, digest: str) -> Workload:
+        return load_workload(self.images.workload_file(digest).parent)
+
+    # ── what callers ask ────────────────────────────────────────────────────────────────────────
+
+    def teams_of(self, principal: Principal) -> frozenset[str]:
+        """Teams whose jobs the caller sees and may start."""
+        teams = self.site().teams
+        if principal.everything or not principal.is_user:
+            return frozenset(teams)
+        return frozenset(t.name for t in teams.values() if t.group in principal.groups)
+
+    def plan(self, request: JobRequest, principal: Principal, key: str) -> Plan:
+        site, teams = self.site(), self.teams_of(principal)
+        for field, parent in (("resume_from", request.resume_from), ("parent", request.parent)):
+            if parent is not None:
+                self._check_relative(field, parent, principal)
+        today = datetime.now(UTC).date()
+        return plan_job(request, principal.user, teams, key, today, site)
+
+    def _check_relative(self, field: str, job_id: str, principal: Principal) -> None:
+        try:
+            self.visible(job_id, principal)
+        except NotFoundError as error:
+            raise NotFoundError(error.message, field=field, hint=error.hint) from error
+
+    def expected_wait(self, plan: Plan) -> str:
+        active = [row for row in self.journal.active() if row.spec["pool"] == plan.spec.pool]
+        cpu = sum(float(row.spec["cpu"]) * int(row.spec["workers"]) for row in active)
+        return wait_of(plan, self.site(), Load(cpu=cpu, jobs=len(active)))
+
+    def visible(self, job_id: str, principal: Principal) -> Row:
+        """The job if the caller may see it; raises NotFoundError or NotAllowedError."""
+        row = self.journal.get(job_id)
+        if row.team not in self.teams_of(principal):
+            raise NotAllowedError(f"{job_id} belongs to {row.team}, of which you are no member")
+        return row
+
+    def page_url(self, job_id: str) -> str:
+        return self.views.page_url(job_id)
+
+    def wait(self, future: Future[Receipt]) -> Receipt:
+        """The commit; raises what the committer raised."""
+        try:
+            return future.result(timeout=COMMIT_TIMEOUT)
+        except FutureTimeout as error:
+            raise ServiceUnavailableError(
+                "the commit takes longer than a minute", hint="ask again with the same key"
+            ) from error

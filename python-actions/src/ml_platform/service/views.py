@@ -1,0 +1,171 @@
+"""From the journal's rows to what the job API answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ml_platform.errors import MlPlatformError
+from ml_platform.job import Phase
+from ml_platform.journal_row import Row
+from ml_platform.rundir import RunDirectory
+from ml_platform.service import models
+from ml_platform.workload import MetricInfo, Workload
+
+_TITLES = {
+    "submitted": "Committed",
+    "applied": "Applied",
+    "admitted": "Admitted",
+    "running": "Running",
+    "ended": "Ended",
+    "archived": "Archived",
+}
+_END = {
+    Phase.SUCCEEDED: "Succeeded",
+    Phase.FAILED: "Failed",
+    Phase.CANCELLED: "Cancelled",
+}
+
+
+class Views:
+    """Needs the runs' folder, the workload of an image reference, and the portal's address."""
+
+    def __init__(self, runs: Path, workload_of: Callable[[str], Workload], portal_url: str) -> None:
+        self._runs = runs
+        self._workload_of = workload_of
+        self._portal = portal_url.rstrip("/")
+
+    def run_directory(self, row: Row) -> RunDirectory:
+        return RunDirectory(self._runs / row.job_id)
+
+    def page_url(self, job_id: str) -> str:
+        return f"{self._portal}/jobs/{job_id}"
+
+    def workload(self, row: Row) -> Workload | None:
+        """The workload as it is in the job's image; None when that image is gone."""
+        try:
+            return self._workload_of(row.job_spec().image)
+        except MlPlatformError:
+            return None
+
+    def summary(self, row: Row) -> models.JobSummary:
+        return models.JobSummary(**self._summary(row))
+
+    def _summary(self, row: Row) -> dict[str, Any]:
+        spec = row.spec
+        return {
+            "id": row.job_id,
+            "name": spec["name"],
+            "team": row.team,
+            "owner": row.owner,
+            "workload": spec["workload"],
+            "version": spec["version"],
+            "pool": spec["pool"],
+            "workers": spec["workers"],
+            "state": models.State(
+                phase=row.phase, reason=row.reason, since=row.since, final=row.phase.final
+            ),
+            "attempt": row.attempt,
+            "attempts": spec["attempts"],
+            "submitted_at": row.submitted_at,
+            "started_at": _time(row, "running"),
+            "ended_at": _time(row, "ended"),
+            "headline": row.headline,
+            "page_url": self.page_url(row.job_id),
+        }
+
+    def job(self, row: Row) -> models.Job:
+        summary = self.run_directory(row).summary()
+        if summary is None and row.outcome is not None:
+            summary = row.outcome.summary
+        commits = [models.Commit.model_validate(commit) for commit in row.commits]
+        return models.Job(
+            **self._summary(row),
+            spec=row.job_spec(),
+            hops=hops(row),
+            commit=commits[0],
+            commits=commits,
+            path=row.path,
+            summary=summary,
+            cause=row.reason if row.phase in (Phase.FAILED, Phase.CANCELLED) else None,
+        )
+
+    def metrics(self, row: Row, after: str) -> models.Metrics:
+        rows, cursor = self.run_directory(row).metric_rows(after)
+        workload = self.workload(row)
+        known = workload.metrics if workload else {}
+        names = list(known)
+        for values in rows:
+            names += [
+                name
+                for name, value in values.items()
+                if name not in names
+                and name not in ("step", "time", "attempt")
+                and isinstance(value, int | float)
+            ]
+        series = [metric_series(name, known.get(name)) for name in names]
+        return models.Metrics(series=series, rows=rows, cursor=cursor)
+
+    def results(self, row: Row) -> models.Results:
+        run = self.run_directory(row)
+        files = [
+            models.ResultFile(path=path, media_type=media, size=size, modified_at=at)
+            for path, media, size, at in run.results()
+        ]
+        return models.Results(summary=run.summary(), files=files)
+
+    def headline(self, row: Row) -> dict[str, Any] | None:
+        """Name, title, unit and newest value of the workload's headline figure."""
+        workload = self.workload(row)
+        if workload is None or workload.headline is None:
+            return None
+        name = workload.headline
+        run = self.run_directory(row)
+        value = (run.summary() or {}).get(name) if row.phase.final else None
+        if value is None:
+            value = run.last_value(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        info = workload.metrics[name]
+        return {"name": name, "title": info.title, "unit": info.unit, "value": value}
+
+
+def metric_series(name: str, info: MetricInfo | None) -> models.MetricSeries:
+    if info is None:
+        return models.MetricSeries(name=name, title=name.replace("_", " ").capitalize(), unit="")
+    return models.MetricSeries(
+        name=name,
+        title=info.title,
+        unit=info.unit,
+        goal=info.goal,
+        reference=info.reference.model_dump() if info.reference else None,
+    )
+
+
+def hops(row: Row) -> list[models.Hop]:
+    """The job's road in order; what was skipped because it ended early is left out."""
+    commit = row.commits[0]
+    details = {
+        "submitted": f"{commit['author']}, commit {commit['sha'][:10]}",
+        "ended": row.reason if row.phase.final else None,
+        "archived": f"commit {row.commits[-1]['sha'][:10]}" if len(row.commits) > 1 else None,
+    }
+    found = []
+    for name, title in _TITLES.items():
+        at = _time(row, name)
+        if at is None and row.phase.final and name != "archived":
+            continue
+        shown = _END.get(row.phase, title) if name == "ended" else title
+        found.append(
+            models.Hop.model_validate(
+                {"name": name, "title": shown, "at": at, "detail": details.get(name)}
+            )
+        )
+    return found
+
+
+def _time(row: Row, hop: str) -> datetime | None:
+    value = row.hops.get(hop)
+    return datetime.fromisoformat(value) if value else None
