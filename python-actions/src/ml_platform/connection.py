@@ -1,0 +1,163 @@
+"""How the SDK speaks to the service: identity, retries, streams, and errors as exceptions again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from ml_platform.errors import (
+    AuthenticationError,
+    MlPlatformError,
+    ServiceUnavailableError,
+    WorkError,
+    error_from_dict,
+)
+
+LOG = logging.getLogger("ml_platform.sdk")
+TRIES = 5
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+# The service sends a heartbeat every 10 s; three missed ones are a dead connection.
+STREAM_SILENCE = 35.0
+
+T = TypeVar("T")
+Said = Callable[[str, str], None]
+
+
+class Connection:
+    """A service and who we are to it. Answers are plain JSON, text or bytes."""
+
+    def __init__(self, server: str, token: Callable[[], str], timeout: float) -> None:
+        self.server = server.rstrip("/")
+        self._token = token
+        self._answered = False
+        # The service is on this machine or named by the user: a proxy for web pages is in the way.
+        self._http = httpx.Client(base_url=self.server, timeout=timeout, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, **query: Any) -> httpx.Response:
+        """A whole answer; tried again while the service cannot be reached or is too busy."""
+        given = {name: value for name, value in query.items() if value is not None}
+
+        def ask() -> httpx.Response:
+            with self._sent("GET", path, params=given) as response:
+                response.read()
+                return response
+
+        return self._tried(ask)
+
+    def text_stream(self, path: str, **query: Any) -> Iterator[str]:
+        """An endless answer, as it comes. It is not begun again when it breaks: what was printed
+        before would come twice."""
+        given = {name: value for name, value in query.items() if value is not None}
+        timeout = httpx.Timeout(self._http.timeout.connect, read=None)
+        try:
+            with self._sent("GET", path, params=given, timeout=timeout) as response:
+                yield from response.iter_text()
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def run_action(
+        self, action: str, body: Mapping[str, Any], *, key: str, dry_run: bool, said: Said
+    ) -> dict[str, Any]:
+        """The action's output; a broken connection is tried again with the same key, so that
+        nothing is done twice."""
+        content = {"input": body, "dryRun": dry_run, "idempotencyKey": key}
+        return self._tried(lambda: self._run(action, content, said))
+
+    def _run(self, action: str, content: dict[str, Any], said: Said) -> dict[str, Any]:
+        timeout = httpx.Timeout(self._http.timeout.connect, read=STREAM_SILENCE)
+        path = f"/v1/actions/{action}/run"
+        with self._sent("POST", path, json=content, timeout=timeout) as response:
+            for line in response.iter_lines():
+                message = json.loads(line)
+                if message["type"] == "output":
+                    output: dict[str, Any] = message["output"]
+                    return output
+                if message["type"] == "error":
+                    raise error_from_dict(message["error"])
+                if message["type"] == "log":
+                    said(message["message"], message.get("level", "info"))
+        raise httpx.RemoteProtocolError("the answer ended in the middle")
+
+    @contextmanager
+    def _sent(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        with self._http.stream(method, path, headers=headers, **options) as response:
+            self._answered = True
+            if response.status_code >= 400:
+                response.read()
+                raise _error(response)
+            yield response
+
+    def _tried(self, call: Callable[[], T]) -> T:
+        pause = FIRST_PAUSE
+        for left in reversed(range(TRIES)):
+            try:
+                return call()
+            except (httpx.TransportError, ServiceUnavailableError) as error:
+                # Nobody has ever listened there: trying again would only delay the answer.
+                refused = isinstance(error, httpx.ConnectError) and not self._answered
+                if refused or left == 0:
+                    raise self._unreachable(error) from error
+                LOG.warning("%s; trying again in %.1f s", _reason(error), pause)
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        raise AssertionError("unreachable")
+
+    def _unreachable(self, error: Exception) -> MlPlatformError:
+        if isinstance(error, MlPlatformError):
+            return error
+        if isinstance(error, httpx.TimeoutException):
+            return ServiceUnavailableError(
+                f"the platform at {self.server} takes too long to answer"
+            )
+        return ServiceUnavailableError(
+            f"the platform does not answer at {self.server}", hint="start it with `ml-platform up`"
+        )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MlPlatformError):
+        return error.message
+    return f"the connection broke ({str(error) or type(error).__name__})"
+
+
+def _error(response: httpx.Response) -> MlPlatformError:
+    try:
+        body = response.json()["error"]
+        return error_from_dict(body)
+    except (ValueError, KeyError, TypeError):
+        pass
+    if response.status_code == 503:
+        return ServiceUnavailableError("the platform is too busy or just starting")
+    return WorkError(
+        f"{response.url} answered {response.status_code} and no reason",
+        hint="is this the address of an ML Platform?",
+    )
+
+
+def token_from_file(path: Path) -> str:
+    """The token that `ml-platform up` wrote; raises AuthenticationError with the way to get one."""
+    try:
+        token = json.loads(path.read_text())["token"]
+    except FileNotFoundError as error:
+        raise AuthenticationError(
+            f"no token: {path} does not exist",
+            hint="start the platform with `ml-platform up`, or set ML_PLATFORM_TOKEN",
+        ) from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise AuthenticationError(
+            f"{path} holds no token that can be read",
+            hint="remove it and run `ml-platform up` again, or set ML_PLATFORM_TOKEN",
+        ) from error
+    return str(token)
