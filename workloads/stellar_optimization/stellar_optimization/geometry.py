@@ -1,0 +1,141 @@
+"""Shape measures of a stellarator-symmetric boundary, differentiable with JAX.
+
+A boundary is a pair of coefficient arrays `r_cos`, `z_sin` of shape (m_max + 1, 2 n_max + 1), metres:
+
+    R(theta, phi) = sum r_cos[m, n] cos(m theta - n periods phi)
+    Z(theta, phi) = sum z_sin[m, n] sin(m theta - n periods phi)
+
+with n from -n_max to n_max. The definitions of aspect ratio, triangularity and elongation are those of
+constellaration 0.2.6 (`constellaration.mhd.geometry_utils`), which scores the designs.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.special
+
+SECTIONS = 12  # cross-sections on half a field period, both symmetry planes included
+SECTION_POINTS = 25
+NEWTON_STEPS = 6
+
+
+def _ellipse_table() -> tuple[np.ndarray, np.ndarray]:
+    """Isoperimetric quotient perimeter^2 / (4 pi area) of ellipses, and their elongations."""
+    elongation = np.concatenate([np.linspace(1, 3, 2001), np.linspace(3.01, 30, 3000)])
+    long, short = np.sqrt(elongation), 1 / np.sqrt(elongation)
+    perimeter = 4 * long * scipy.special.ellipe(1 - (short / long) ** 2)
+    return perimeter**2 / (4 * np.pi**2), elongation
+
+
+_QUOTIENT, _ELONGATION = _ellipse_table()
+
+
+def _modes(coefficients: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    m_size, n_size = coefficients.shape
+    n_max = (n_size - 1) // 2
+    return np.arange(m_size)[:, None, None], np.arange(-n_max, n_max + 1)[None, :, None]
+
+
+def _angles(coefficients: jax.Array, theta: jax.Array, phi: jax.Array, periods: int) -> jax.Array:
+    m, n = _modes(coefficients)
+    return m * theta.ravel() - periods * n * phi.ravel()
+
+
+def positions(
+    r_cos: jax.Array, z_sin: jax.Array, theta: jax.Array, phi: jax.Array, periods: int
+) -> tuple[jax.Array, jax.Array]:
+    """R and Z (m), each of the shape that `theta` and `phi` (rad) share."""
+    angle = _angles(r_cos, theta, phi, periods)
+    r = jnp.einsum("mn,mnk->k", r_cos, jnp.cos(angle))
+    z = jnp.einsum("mn,mnk->k", z_sin, jnp.sin(angle))
+    return r.reshape(theta.shape), z.reshape(theta.shape)
+
+
+def aspect_ratio(r_cos: jax.Array, z_sin: jax.Array, periods: int) -> jax.Array:
+    """Effective major over minor radius, as VMEC defines them by volume and mean cross-section."""
+    theta = jnp.linspace(0, 2 * jnp.pi, 80, endpoint=False)
+    phi = jnp.linspace(0, 2 * jnp.pi / periods, 64, endpoint=False)
+    theta, phi = jnp.meshgrid(theta, phi, indexing="ij")
+    angle = _angles(r_cos, theta, phi, periods)
+    m, _ = _modes(r_cos)
+    r = jnp.einsum("mn,mnk->k", r_cos, jnp.cos(angle)).reshape(theta.shape)
+    dz = jnp.einsum("mn,mnk->k", z_sin * m[:, :, 0], jnp.cos(angle)).reshape(theta.shape)
+    section_area = 2 * jnp.pi * jnp.mean(jnp.abs(jnp.mean(r * dz, axis=0)))
+    volume = (2 * jnp.pi) ** 2 * jnp.abs(jnp.mean(0.5 * r**2 * dz))
+    minor = jnp.sqrt(section_area / jnp.pi)
+    return volume / (2 * jnp.pi**2 * minor**2) / minor
+
+
+def triangularity(r_cos: jax.Array, z_sin: jax.Array, periods: int) -> jax.Array:
+    """Mean over both symmetry planes of (R_centre - R at the highest point) / half width."""
+    theta = jnp.linspace(0, 2 * jnp.pi, 201)
+    planes = jnp.array([0.0, jnp.pi / periods])
+    r, z = positions(r_cos, z_sin, *jnp.meshgrid(theta, planes, indexing="ij"), periods)
+    half_width = (jnp.max(r, 0) - jnp.min(r, 0)) / 2
+    m = _modes(r_cos)[0][:, :, 0]
+    top = jax.lax.stop_gradient(theta[jnp.argmax(z, 0)])
+    for _ in range(3):  # Newton on dZ/dtheta = 0, so that the derivative follows the highest point
+        angle = _angles(r_cos, top, planes, periods)
+        slope = jnp.einsum("mn,mnk->k", z_sin * m, jnp.cos(angle))
+        curvature = -jnp.einsum("mn,mnk->k", z_sin * m * m, jnp.sin(angle))
+        curvature = jnp.where(jnp.abs(curvature) < 1e-6, -1e-6, curvature)
+        top = top - jnp.clip(slope / curvature, -0.03, 0.03)
+    r_top, _ = positions(r_cos, z_sin, top, planes, periods)
+    return jnp.mean((jnp.mean(r, 0) - r_top) / half_width)
+
+
+def elongations(
+    r_cos: jax.Array, z_sin: jax.Array, axis_r: jax.Array, axis_z: jax.Array, periods: int
+) -> jax.Array:
+    """Elongation (SECTIONS,) of cross-sections perpendicular to the magnetic axis.
+
+    Each is that of the ellipse with the section's perimeter and area. `axis_r` and `axis_z` are the
+    axis's Fourier coefficients (n_max + 1,), m: R = sum axis_r cos(n periods phi), Z likewise with sin.
+    """
+    phi = jnp.linspace(0, jnp.pi / periods, SECTIONS)
+    centre, tangent = _axis_frame(axis_r, axis_z, phi, periods)
+    section = partial(_isoperimetric_quotient, r_cos, z_sin, periods)
+    return jnp.interp(jax.vmap(section)(centre, tangent, phi), _QUOTIENT, _ELONGATION)
+
+
+def _axis_frame(
+    axis_r: jax.Array, axis_z: jax.Array, phi: jax.Array, periods: int
+) -> tuple[jax.Array, jax.Array]:
+    """Cartesian points and unit tangents of the axis at `phi`, each (len(phi), 3)."""
+    n = jnp.arange(axis_r.shape[0]) * periods
+    cos, sin = jnp.cos(n[:, None] * phi), jnp.sin(n[:, None] * phi)
+    r, z = axis_r @ cos, axis_z @ sin
+    dr, dz = -(axis_r * n) @ sin, (axis_z * n) @ cos
+    centre = jnp.stack([r * jnp.cos(phi), r * jnp.sin(phi), z], 1)
+    tangent = jnp.stack(
+        [dr * jnp.cos(phi) - r * jnp.sin(phi), dr * jnp.sin(phi) + r * jnp.cos(phi), dz], 1
+    )
+    return centre, tangent / jnp.linalg.norm(tangent, axis=1, keepdims=True)
+
+
+def _isoperimetric_quotient(
+    r_cos: jax.Array,
+    z_sin: jax.Array,
+    periods: int,
+    centre: jax.Array,
+    tangent: jax.Array,
+    phi: jax.Array,
+) -> jax.Array:
+    """Perimeter^2 / (4 pi area) of the boundary cut by the plane through `centre` along `tangent`."""
+    theta = jnp.linspace(0, 2 * jnp.pi, SECTION_POINTS, endpoint=False)
+
+    def points(angle: jax.Array) -> jax.Array:
+        r, z = positions(r_cos, z_sin, theta, angle, periods)
+        return jnp.stack([r * jnp.cos(angle), r * jnp.sin(angle), z], 1)
+
+    angle = jnp.full((SECTION_POINTS,), phi)
+    for _ in range(NEWTON_STEPS):  # toroidal angle at which each theta line crosses the plane
+        point, slope = jax.jvp(points, (angle,), (jnp.ones_like(angle),))
+        angle = angle - (point - centre) @ tangent / (slope @ tangent)
+    point = points(angle)
+    previous = jnp.roll(point, 1, 0)
+    perimeter = jnp.sum(jnp.sqrt(jnp.sum((point - previous) ** 2, 1) + 1e-20))
+    area = 0.5 * jnp.abs(jnp.sum(jnp.cross(previous - centre, point - centre) @ tangent))
+    return perimeter**2 / (4 * jnp.pi * area)

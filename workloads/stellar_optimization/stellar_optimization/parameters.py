@@ -1,0 +1,54 @@
+"""What the job was asked to do, read from the environment variables of the workload contract."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of `workload.yaml`, which says what each of them means."""
+
+    start: str = "coarse"
+    modes: int = 3
+    spectral_weight: float = 0.1
+    seed: int = 0
+    max_seconds: int = 60
+    score_seconds: int = 180
+
+    @classmethod
+    def from_json(cls, text: str) -> "Parameters":
+        """Defaults overridden by the JSON object `text`; raises ValueError for unknown names."""
+        given: dict[str, Any] = json.loads(text)
+        unknown = given.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown parameters: {', '.join(sorted(unknown))}")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt of a job: where it writes, what it may use, what it was asked."""
+
+    job_id: str
+    attempt: int
+    directory: str
+    workers: int
+    score_python: Path
+    parameters: Parameters
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Job":
+        """Read JOB_*; without them a standalone run in `./run` that scores with ./environments."""
+        environments = Path(environment.get("JOB_ENVIRONMENTS", "environments"))
+        return cls(
+            job_id=environment.get("JOB_ID", "standalone"),
+            attempt=int(environment.get("JOB_ATTEMPT", "0")),
+            directory=environment.get("JOB_DIR", Path("run").absolute().as_uri()),
+            workers=int(environment.get("JOB_WORKERS", "2")),
+            score_python=(environments / "score" / "bin" / "python").absolute(),
+            parameters=Parameters.from_json(environment.get("JOB_PARAMETERS", "{}")),
+        )

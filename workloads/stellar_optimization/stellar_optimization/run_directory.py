@@ -1,0 +1,79 @@
+"""The run directory: metrics, checkpoints and results of one attempt, on any file system of fsspec."""
+
+import json
+import re
+from typing import Any
+
+import fsspec
+
+CHECKPOINT = re.compile(r"(\d+)\.json")
+
+
+class RunDirectory:
+    """Writes only under its own attempt's number; reads what earlier attempts left.
+
+    Metrics are immutable numbered chunks, since object stores cannot append. A checkpoint gets its name
+    by a move, so that one with a name is complete.
+    """
+
+    def __init__(self, uri: str, attempt: int) -> None:
+        self.uri, self.attempt = uri, attempt
+        self._files, root = fsspec.core.url_to_fs(uri)
+        self._root = root.rstrip("/")
+        self._chunk = self._next_chunk()
+
+    def write_metrics(self, row: dict[str, Any]) -> None:
+        """Add one row (step, time in unix seconds, values) as the next chunk."""
+        line = json.dumps(row, allow_nan=False) + "\n"
+        self._write(f"metrics/{self.attempt}-{self._chunk:06d}.jsonl", line.encode())
+        self._chunk += 1
+
+    def write_checkpoint(self, number: int, state: dict[str, Any]) -> None:
+        self._write(f"checkpoints/{self.attempt}/{number:06d}.json", json.dumps(state).encode())
+
+    def newest_checkpoint(self) -> dict[str, Any] | None:
+        """State of the newest complete checkpoint of this or an earlier attempt, None without any."""
+        found = []
+        for folder in self._names("checkpoints"):
+            if folder.isdigit() and int(folder) <= self.attempt:
+                names = self._names(f"checkpoints/{folder}")
+                found += [(int(folder), int(m[1])) for n in names if (m := CHECKPOINT.fullmatch(n))]
+        if not found:
+            return None
+        attempt, number = max(found)  # a successor's line counts, however far its predecessor went
+        path = f"{self._root}/checkpoints/{attempt}/{number:06d}.json"
+        state: dict[str, Any] = json.loads(self._files.cat_file(path))
+        return state
+
+    def write_result(self, name: str, content: bytes) -> None:
+        self._write(f"results/{name}", content)
+
+    def superseded(self) -> bool:
+        """Whether a later attempt has claimed the job, so that this one must end."""
+        for folder in self._names("attempts"):
+            later = folder.isdigit() and int(folder) > self.attempt
+            if later and "claim.json" in self._names(f"attempts/{folder}"):
+                return True
+        return False
+
+    def _names(self, folder: str) -> list[str]:
+        """Names in `folder`, also of those made since; empty if there is no such folder."""
+        self._files.invalidate_cache()
+        try:
+            listing = self._files.ls(f"{self._root}/{folder}", detail=False)
+        except FileNotFoundError:
+            return []
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in listing]
+
+    def _next_chunk(self) -> int:
+        mine = re.compile(rf"{self.attempt}-(\d+)\.jsonl")
+        numbers = [int(m[1]) for name in self._names("metrics") if (m := mine.fullmatch(name))]
+        return max(numbers, default=-1) + 1
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = f"{self._root}/{name}"
+        folder, base = path.rsplit("/", 1)
+        self._files.makedirs(folder, exist_ok=True)
+        temporary = f"{folder}/.{base}.partial"
+        self._files.pipe_file(temporary, content)
+        self._files.mv(temporary, path)

@@ -1,0 +1,101 @@
+"""The official evaluator, run by the `score` environment's Python; the only module that runs there.
+
+    python -m stellar_optimization.score designs/coarse.json                 # the benchmark's score
+    python -m stellar_optimization.score --fidelity low designs/coarse.json
+    python -m stellar_optimization.score --serve                            # requests on stdin
+
+With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high"}` and is answered by one
+line on stdout: elongation, violations (aspect ratio, triangularity, rotational transform; normalised),
+feasible, score, error, evaluator, fidelity, seconds.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+FIDELITIES = ("high", "low")
+
+
+def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
+    """Official result for a boundary in the leaderboard's format.
+
+    `high` is what GeometricalProblem.evaluate of constellaration 0.2.6 does, and so the benchmark's
+    score; `low` is its default, coarser setting, without the parts that P1 does not use. A boundary that
+    the evaluator cannot solve has no score, and `error` says why.
+    """
+    from constellaration import forward_model, problems
+    from constellaration.geometry import surface_rz_fourier
+
+    problem = problems.GeometricalProblem()
+    choose = forward_model.ConstellarationSettings
+    if fidelity == "high":
+        settings = choose.default_high_fidelity_skip_qi()
+    else:
+        settings = choose(
+            boozer_preset_settings=None, qi_settings=None, turbulent_settings=None
+        )
+    started = time.monotonic()
+    result: dict[str, Any] = {
+        "evaluator": f"constellaration {version('constellaration')}, vmecpp {version('vmecpp')}",
+        "fidelity": fidelity,
+        "elongation": None,
+        "violations": None,
+        "feasible": False,
+        "score": None,
+        "error": None,
+    }
+    try:
+        surface = surface_rz_fourier.SurfaceRZFourier.model_validate(boundary)
+        metrics, _ = forward_model.forward_model(surface, settings=settings)
+    except Exception as error:  # the solver has no exception of its own; no equilibrium is an answer
+        result["error"] = f"{type(error).__name__}: {error}"[:200]
+    else:
+        feasible = problem.is_feasible(metrics)
+        violations = problem._normalized_constraint_violations(metrics)  # noqa: SLF001 - no public one
+        result["elongation"] = float(metrics.max_elongation)
+        result["violations"] = [float(value) for value in violations]
+        result["feasible"] = bool(feasible)
+        result["score"] = float(problem._score(metrics)) if feasible else 0.0  # noqa: SLF001 - as above
+    return {**result, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process with its parent: a killed worker cannot do it any more."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def _serve() -> None:
+    _end_with_parent()
+    # The solver writes to stdout from C++; only answers may go there.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answers.write(json.dumps(evaluate(request["boundary"], request["fidelity"])) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Score designs with the official evaluator.")
+    parser.add_argument("designs", nargs="*", type=Path)
+    parser.add_argument("--fidelity", choices=FIDELITIES, default="high")
+    parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
+    options = parser.parse_args()
+    if options.serve:
+        _serve()
+    for path in options.designs:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        result = evaluate(content.get("boundary", content), options.fidelity)
+        print(json.dumps({"design": path.name, **result}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The screening model: optimisation variables -> elongations and constraint values, with Jacobian."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stellar_optimization import geometry
+from stellar_optimization.design import Boundary
+from stellar_optimization.equilibrium import Equilibrium, EquilibriumSolver
+
+EXTRA_MODES = 2  # the equilibrium has this many modes more than the boundary
+SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|) - 1))
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Values at one point: elongations (geometry.SECTIONS,), then aspect ratio, triangularity, iota."""
+
+    values: np.ndarray
+    equilibrium: Equilibrium
+
+    @property
+    def elongation(self) -> float:
+        return float(self.values[: geometry.SECTIONS].max())
+
+
+class ScreeningModel:
+    """P1's objective and constraints for boundaries with modes up to `modes`.
+
+    Variables x (size,): scaled r_cos, then scaled z_sin, of all modes but R_00, which is 1 m.
+    """
+
+    def __init__(self, periods: int, modes: int) -> None:
+        self.periods, self.modes = periods, modes
+        mpol = ntor = modes + EXTRA_MODES
+        self._ntor = ntor
+        m = np.arange(mpol)[:, None] * np.ones((1, 2 * ntor + 1), int)
+        n = np.arange(-ntor, ntor + 1)[None] * np.ones((mpol, 1), int)
+        free = (m <= modes) & (abs(n) <= modes) & ~((m == 0) & (n <= 0))
+        self._index = np.argwhere(free)
+        order = np.maximum(m, abs(n))[free]
+        self.scale = np.tile(np.exp(-SCALE_DECAY * (order - 1)), 2)
+        self.size = len(self.scale)
+        spectrum = np.where(m[free] + abs(n[free]) > 1, m[free] ** 2 + n[free] ** 2, 0)
+        self.roughness = np.tile(spectrum, 2) * self.scale
+        self._solver = EquilibriumSolver(periods, mpol, ntor)
+        self._base = np.zeros(self._solver.shape)
+        self._base[0, 0, ntor] = 1.0
+        self._shape = jax.jit(self._shape_of)
+        self._shape_jacobian = jax.jit(jax.jacfwd(self._shape_of, argnums=(0, 1)))
+
+    def coefficients(self, x: np.ndarray) -> np.ndarray:
+        """VMEC++'s boundary arrays (2, mpol, 2 ntor + 1), m."""
+        boundary = self._base.copy()
+        boundary[:, self._index[:, 0], self._index[:, 1]] = (x * self.scale).reshape(2, -1)
+        return boundary
+
+    def boundary(self, x: np.ndarray) -> Boundary:
+        kept = np.s_[: self.modes + 1, self._ntor - self.modes : self._ntor + self.modes + 1]
+        r_cos, z_sin = self.coefficients(x)
+        return Boundary(r_cos[kept].tolist(), z_sin[kept].tolist(), self.periods)
+
+    def variables(self, boundary: Boundary) -> np.ndarray:
+        """x of `boundary` scaled to R_00 = 1 m; modes that the model lacks are dropped."""
+        r_cos, z_sin = np.array(boundary.r_cos), np.array(boundary.z_sin)
+        n_max = (r_cos.shape[1] - 1) // 2
+        major = r_cos[0, n_max]
+        full = np.zeros_like(self._base)
+        m_kept = min(r_cos.shape[0], full.shape[1])
+        n_kept = min(n_max, self._ntor)
+        target = np.s_[:m_kept, self._ntor - n_kept : self._ntor + n_kept + 1]
+        source = np.s_[:m_kept, n_max - n_kept : n_max + n_kept + 1]
+        full[0][target], full[1][target] = r_cos[source] / major, z_sin[source] / major
+        return full[:, self._index[:, 0], self._index[:, 1]].ravel() / self.scale
+
+    def _shape_of(self, boundary: jax.Array, axis: jax.Array) -> jax.Array:
+        axis_r, axis_z = jnp.split(axis, 2)
+        r_cos, z_sin = boundary
+        elongation = geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)
+        aspect = geometry.aspect_ratio(r_cos, z_sin, self.periods)
+        triangularity = geometry.triangularity(r_cos, z_sin, self.periods)
+        return jnp.concatenate([elongation, jnp.stack([aspect, triangularity])])
+
+    def evaluate(self, x: np.ndarray) -> Screening | None:
+        """Values at x, or None where there is no equilibrium."""
+        equilibrium = self._solver.solve(jnp.asarray(self.coefficients(x)))
+        if equilibrium is None:
+            return None
+        axis, iota = equilibrium.features[:-1], equilibrium.features[-1:]
+        shape = self._shape(equilibrium.boundary, axis)
+        values = np.concatenate([shape, np.abs(iota)])
+        return Screening(values, equilibrium) if np.all(np.isfinite(values)) else None
+
+    def jacobian(self, screening: Screening) -> np.ndarray | None:
+        """d values / d x (values, size), or None where VMEC++'s adjoint fails."""
+        equilibrium = screening.equilibrium
+        features = self._solver.jacobian(equilibrium)
+        if features is None:
+            return None
+        axis, iota = equilibrium.features[:-1], float(equilibrium.features[-1])
+        direct, through_axis = self._shape_jacobian(equilibrium.boundary, axis)
+        shape = np.asarray(direct) + np.einsum("va,abmn->vbmn", through_axis, features[:-1])
+        full = np.concatenate([shape, np.sign(iota) * features[-1:]])
+        columns = full[:, :, self._index[:, 0], self._index[:, 1]]
+        jacobian = columns.reshape(len(full), -1) * self.scale
+        return jacobian if np.all(np.isfinite(jacobian)) else None

@@ -1,0 +1,175 @@
+"""The search: SLSQP on the slack form of P1 with exact Jacobians, advanced a slice at a time.
+
+SLSQP keeps what it has learnt of the curvature inside one long call. So that the driver can save, show
+and schedule in between, that call runs on a thread of its own, which waits whenever its slice of work is
+used up. Slices are counted in solves, not seconds: the path is the same on every machine and load.
+"""
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+
+from stellar_optimization.geometry import SECTIONS
+from stellar_optimization.problem import MAX_ASPECT, MAX_TRIANGULARITY, MIN_IOTA, violation
+from stellar_optimization.screening import Screening, ScreeningModel
+
+MARGIN = 0.006  # part of the official tolerance of 0.01 that the search uses up
+FEASIBLE = 0.0085  # screening violation up to which a design is a candidate for official scoring
+MIN_ASPECT = 3.4  # keeps away from very compact shapes, whose equilibria are hard to solve
+CONSTRAINT_WEIGHT = 5.0
+INFEASIBLE_WEIGHT = 10.0
+LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
+SMALLEST_BOX = 0.005
+ITERATIONS = 25
+JACOBIAN_WORK = 2  # solves that one Jacobian costs
+
+
+@dataclass
+class Progress:
+    """Where a search stands. `x` is its best point, `values` the screening values there."""
+
+    x: np.ndarray
+    values: np.ndarray | None = None
+    merit: float = np.inf
+    box: float = LARGEST_BOX
+    solves: int = 0
+    failed_solves: int = 0
+    jacobians: int = 0
+    settled: bool = False
+
+
+def merit(values: np.ndarray) -> float:
+    """Largest elongation, plus a penalty for violations beyond what the official score forgives."""
+    excess = max(0.0, violation(*values[SECTIONS:]) - FEASIBLE)
+    return float(values[:SECTIONS].max()) + INFEASIBLE_WEIGHT * excess
+
+
+class Search:
+    """Improves `start` with a penalty of weight * |roughness * x|^2 on short wavelengths."""
+
+    def __init__(self, model: ScreeningModel, start: np.ndarray, weight: float, box: float) -> None:
+        self.model = model
+        self.progress = Progress(start.copy(), box=box)
+        self._weight = weight
+        self._points: dict[bytes, Screening | None] = {}
+        self._jacobians: dict[bytes, np.ndarray | None] = {}
+        self._last_jacobian: np.ndarray | None = None
+        self._allowance = 0
+        self._granted: queue.Queue[None] = queue.Queue()
+        self._finished: queue.Queue[BaseException | None] = queue.Queue()
+        # A daemon: a paused search must not keep its process alive.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def advance(self, work: int) -> Progress:
+        """Do about `work` solves (a Jacobian counts JACOBIAN_WORK); raises what the search raised."""
+        if not self.progress.settled:
+            self._allowance = work
+            self._granted.put(None)
+            if error := self._finished.get():
+                raise error
+        return self.progress
+
+    def _run(self) -> None:
+        self._granted.get()
+        try:
+            while not self.progress.settled:
+                self._call()
+        except BaseException as error:  # handed to the thread that waits in advance()
+            self._finished.put(error)
+        else:
+            self._finished.put(None)
+
+    def _pay(self, work: int) -> None:
+        if self._allowance <= 0:
+            self._finished.put(None)
+            self._granted.get()
+        self._allowance -= work
+
+    def _call(self) -> None:
+        """One call of SLSQP from the best point, then a smaller box if it brought little."""
+        progress = self.progress
+        x, box, before = progress.x, progress.box, progress.merit
+        self._points.clear()
+        self._jacobians.clear()
+        start = self._screening(x)
+        if start is None or self._jacobian(x) is None:
+            progress.settled = True
+            return
+        scipy.optimize.minimize(
+            self._cost,
+            np.append(x, start.elongation),
+            jac=self._cost_gradient,
+            constraints={
+                "type": "ineq",
+                "fun": self._constraints,
+                "jac": self._constraint_jacobian,
+            },
+            bounds=[*((value - box, value + box) for value in x), (1.0, 30.0)],
+            method="SLSQP",
+            options={"maxiter": ITERATIONS, "ftol": 1e-6},
+        )
+        if before - progress.merit < 1e-3:
+            progress.box = 0.4 * box
+        progress.settled = progress.box < SMALLEST_BOX
+
+    def _screening(self, x: np.ndarray) -> Screening | None:
+        key = x.tobytes()
+        if key not in self._points:
+            self._pay(1)
+            self._points[key] = point = self.model.evaluate(x)
+            self.progress.solves += 1
+            self.progress.failed_solves += point is None
+            if point is not None and merit(point.values) < self.progress.merit:
+                self.progress.x, self.progress.values = x.copy(), point.values
+                self.progress.merit = merit(point.values)
+        return self._points[key]
+
+    def _jacobian(self, x: np.ndarray) -> np.ndarray | None:
+        """At x; where there is none the last one, so that SLSQP can step back."""
+        key = x.tobytes()
+        if key not in self._jacobians:
+            point = self._screening(x)
+            if point is not None:
+                self._pay(JACOBIAN_WORK)
+                self.progress.jacobians += 1
+            self._jacobians[key] = None if point is None else self.model.jacobian(point)
+        if self._jacobians[key] is not None:
+            self._last_jacobian = self._jacobians[key]
+        return self._last_jacobian
+
+    # What SLSQP sees: y = (x, slack), where slack bounds the elongations from above.
+
+    def _cost(self, y: np.ndarray) -> float:
+        return float(y[-1] + self._weight * np.sum((self.model.roughness * y[:-1]) ** 2))
+
+    def _cost_gradient(self, y: np.ndarray) -> np.ndarray:
+        return np.append(2 * self._weight * self.model.roughness**2 * y[:-1], 1.0)
+
+    def _constraints(self, y: np.ndarray) -> np.ndarray:
+        """Non-negative where feasible: slack above each elongation, then bounds (SECTIONS + 4,)."""
+        point = self._screening(np.ascontiguousarray(y[:-1]))
+        if point is None:
+            return -np.ones(SECTIONS + 4)
+        aspect, triangularity, iota = point.values[SECTIONS:]
+        bounds = [
+            (MAX_ASPECT * (1 + MARGIN) - aspect) / MAX_ASPECT,
+            (aspect - MIN_ASPECT) / MAX_ASPECT,
+            (MAX_TRIANGULARITY * (1 - MARGIN) - triangularity) / abs(MAX_TRIANGULARITY),
+            (iota - MIN_IOTA * (1 - MARGIN)) / MIN_IOTA,
+        ]
+        slack = y[-1] - point.values[:SECTIONS]
+        return np.concatenate([slack, CONSTRAINT_WEIGHT * np.array(bounds)])
+
+    def _constraint_jacobian(self, y: np.ndarray) -> np.ndarray:
+        jacobian: Any = self._jacobian(np.ascontiguousarray(y[:-1]))
+        aspect, triangularity, iota = jacobian[SECTIONS:]
+        bounds = [-aspect / MAX_ASPECT, aspect / MAX_ASPECT]
+        bounds += [-triangularity / abs(MAX_TRIANGULARITY), iota / MIN_IOTA]
+        rows = np.concatenate([-jacobian[:SECTIONS], CONSTRAINT_WEIGHT * np.array(bounds)])
+        slack = np.concatenate([np.ones(SECTIONS), np.zeros(len(bounds))])
+        return np.column_stack([rows, slack])
