@@ -1,1 +1,3 @@
-export { mlPlatformPlugin as default } from './plugin';
+export { mlPlatformFeatures as default } from './features';
+export { mlPlatformPlugin } from './plugin';
+export { catalogModuleTrainingJobs } from './catalog/catalogModule';

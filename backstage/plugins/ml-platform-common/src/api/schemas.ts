@@ -216,15 +216,7 @@ export const meSchema = z.object({
 export const catalogChangesSchema = z.object({
   cursor: z.string(),
   reset: z.boolean(),
-  upserts: z.array(
-    z
-      .object({
-        apiVersion: z.string(),
-        kind: z.string(),
-        metadata: z.object({ name: z.string() }).catchall(z.unknown()),
-      })
-      .catchall(z.unknown()),
-  ),
+  upserts: z.array(z.unknown()),
   deletes: z.array(z.string()),
 });
 

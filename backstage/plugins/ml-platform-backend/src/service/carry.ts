@@ -1,0 +1,57 @@
+import { Readable } from 'stream';
+import { pipeline } from 'stream/promises';
+import { ReadableStream } from 'stream/web';
+import { Response as ClientResponse } from 'express';
+
+const CARRIED_HEADERS = [
+  'content-type',
+  'content-length',
+  'content-disposition',
+  'content-security-policy',
+  'cache-control',
+  'etag',
+  'last-modified',
+  'x-content-type-options',
+];
+
+/**
+ * Answers with what the service answered: status, the headers that describe the body, and the body
+ * piece by piece as it arrives, so that logs and events are seen when they happen.
+ */
+export async function carry(
+  answer: Response,
+  client: ClientResponse,
+  headers: Record<string, string> = {},
+): Promise<void> {
+  client.status(answer.status);
+  for (const name of CARRIED_HEADERS) {
+    const value = answer.headers.get(name);
+    // fetch has decoded the body, so the length of the encoded one would be wrong.
+    const stale =
+      name === 'content-length' && answer.headers.has('content-encoding');
+    if (value !== null && !stale) {
+      client.setHeader(name, value);
+    }
+  }
+  // Compression gathers small pieces and would hold events back.
+  if (!client.hasHeader('cache-control')) {
+    client.setHeader('cache-control', 'no-store, no-transform');
+  }
+  client.setHeader('x-accel-buffering', 'no');
+  for (const [name, value] of Object.entries(headers)) {
+    client.setHeader(name, value);
+  }
+  client.flushHeaders();
+  if (!answer.body) {
+    client.end();
+    return;
+  }
+  await pipeline(Readable.fromWeb(answer.body as ReadableStream), client);
+}
+
+/** Aborts when the client goes away, so that the service stops too. */
+export function untilClosed(client: ClientResponse): AbortSignal {
+  const controller = new AbortController();
+  client.once('close', () => controller.abort());
+  return controller.signal;
+}
