@@ -26,7 +26,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -75,17 +74,15 @@ class LocalFolder:
     def create(self, path: str, content: bytes) -> None:
         target = self._path / path
         target.parent.mkdir(exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix=".draft-", dir=target.parent)
+        draft = target.with_name(f".draft-{socket.gethostname()}-{os.getpid()}")
         try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-            os.chmod(draft, 0o644)
-            os.link(draft, target)  # unlike a rename it fails when somebody was first
+            draft.write_bytes(content)
+            target.hardlink_to(draft)  # unlike a rename it fails when somebody was first
         finally:
-            os.unlink(draft)
+            draft.unlink(missing_ok=True)
 
     def append(self, path: str, content: bytes) -> None:
-        with open(self._path / path, "ab", buffering=0) as file:
+        with (self._path / path).open("ab", buffering=0) as file:
             write_all(file.fileno(), content)
 
     def flush(self, *, force: bool) -> None:
@@ -142,6 +139,12 @@ def write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def complain(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody may be listening any more
+        sys.stderr.write(f"launcher: {text}\n")
+        sys.stderr.flush()
 
 
 def now() -> str:
@@ -203,7 +206,7 @@ def start(argv: list[str], root: Path, number: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=die_with_the_launcher,  # no thread runs yet
+        preexec_fn=die_with_the_launcher,  # noqa: PLW1509  # no thread runs yet
     )
 
 
@@ -272,7 +275,7 @@ class Output:
             write()
         except Exception as error:
             self._lost.add(name)
-            print(f"launcher: the copy to the {name} ended: {error}", file=sys.stderr)
+            complain(f"the copy to the {name} ended: {error}")
 
 
 class Attempt:
@@ -381,28 +384,28 @@ def record_exit(folder: Folder, number: int, returned: int | None, cause: str) -
     try:
         folder.create(f"attempts/{number}/exit.json", json.dumps(record).encode())
     except Exception as error:
-        print(f"launcher: the end could not be recorded: {error}", file=sys.stderr)
+        complain(f"the end could not be recorded: {error}")
 
 
 def main(argv: list[str]) -> int:
     if len(argv) < 2 or argv[0] != "--":
-        print("usage: launcher -- <program> [argument ...]", file=sys.stderr)
+        complain("usage: launcher -- <program> [argument ...]")
         return USAGE
     root = Path(__file__).resolve().parent.parent
     try:
         folder = open_folder(os.environ["JOB_DIR"])
         number = claim(folder)
     except KeyError:
-        print("launcher: JOB_DIR is not set", file=sys.stderr)
+        complain("JOB_DIR is not set")
         return NO_FOLDER
     except Exception as error:  # fsspec's stores raise what they like
-        print(f"launcher: cannot use JOB_DIR {os.environ['JOB_DIR']}: {error}", file=sys.stderr)
+        complain(f"cannot use JOB_DIR {os.environ['JOB_DIR']}: {error}")
         return NO_FOLDER
     try:
         attempt = Attempt(argv[1:], root, folder, number)
     except OSError as error:
         cause = f"cannot start {argv[1]}: {error.strerror or error}"
-        print(f"launcher: {cause}", file=sys.stderr)
+        complain(cause)
         record_exit(folder, number, CANNOT_START, cause)
         return CANNOT_START
     return attempt.run()

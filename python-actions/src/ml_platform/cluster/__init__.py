@@ -1,0 +1,1 @@
+"""The only part that knows Kubernetes or stands in for it."""
