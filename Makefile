@@ -1,0 +1,67 @@
+# Every target sets up what it needs; nothing has to be installed by hand first.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+ML_PLATFORM := .venv/bin/ml-platform
+
+.PHONY: help
+help: ## List the targets
+	@echo "ML Platform: training jobs from a Backstage template to Ray, with Git as the record."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "First time: make demo"
+
+.PHONY: demo
+demo: ## Run the example from the portal's template to a succeeded job (ONCE=1 stops everything at the end)
+	@sh scripts/demo.sh $(if $(filter 1,$(ONCE)),--once,)
+
+.PHONY: setup
+setup: setup-python setup-node ## Install what the project needs, from lock files
+
+.PHONY: setup-python
+setup-python:
+	@sh scripts/setup-python.sh
+
+.PHONY: setup-node
+setup-node:
+	@sh scripts/setup-node.sh
+
+.PHONY: build
+build: setup ## Build the portal and the example's image
+	@sh scripts/build-backstage.sh
+	@$(ML_PLATFORM) build stellar_optimization v1.0.0
+
+.PHONY: up
+up: setup ## Start Ray, service and portal; Ctrl-C ends them
+	@sh scripts/build-backstage.sh
+	@$(ML_PLATFORM) up
+
+.PHONY: down
+down: setup-python ## Stop what `make up` or `make demo` started
+	@$(ML_PLATFORM) down
+
+.PHONY: test
+test: ## Run every test that needs no cluster, browser tests included
+	@sh scripts/test.sh
+
+.PHONY: check
+check: setup ## Linters, types and generated files, as CI runs them
+	@sh scripts/check.sh
+
+.PHONY: format
+format: setup ## Format Python and TypeScript
+	@.venv/bin/ruff check --quiet --fix-only python-actions tests benchmarks scripts workloads
+	@.venv/bin/ruff format --quiet python-actions tests benchmarks scripts workloads
+	@.tools/bin/yarn format
+
+.PHONY: generate
+generate: setup-python ## Re-make the generated files that are committed
+	@.venv/bin/python scripts/generate.py
+
+.PHONY: lock
+lock: setup-python ## Resolve the newest allowed versions into requirements/*.txt
+	@sh scripts/lock.sh
+
+.PHONY: bench
+bench: setup-python ## List the benchmarks, or run one: make bench NAME=submit
+	@.venv/bin/python -m benchmarks $(NAME)

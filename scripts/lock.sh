@@ -1,0 +1,9 @@
+#!/bin/sh
+# Resolves requirements/*.in into hashed locks without addresses, for every platform.
+set -eu
+cd "$(dirname "$0")/.."
+eval "$(.venv/bin/python python-actions/src/ml_platform/build/package_index.py)"
+for name in runtime dev; do
+  .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url "requirements/$name.in" -o "requirements/$name.txt"
+done
