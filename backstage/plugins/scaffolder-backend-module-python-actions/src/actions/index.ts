@@ -1,0 +1,3 @@
+export * from './ActionRunner';
+export * from './ServiceActions';
+export * from './createPythonAction';
