@@ -16,16 +16,16 @@ import scipy.optimize
 from stellar_optimization.geometry import SECTIONS
 from stellar_optimization.problem import MAX_ASPECT, MAX_TRIANGULARITY, MIN_IOTA, violation
 from stellar_optimization.screening import Screening, ScreeningModel
+from stellar_optimization.state import FEASIBLE, LARGEST_BOX
 
 MARGIN = 0.006  # part of the official tolerance of 0.01 that the search uses up
-FEASIBLE = 0.0085  # screening violation up to which a design is a candidate for official scoring
 MIN_ASPECT = 3.4  # keeps away from very compact shapes, whose equilibria are hard to solve
 CONSTRAINT_WEIGHT = 5.0
 INFEASIBLE_WEIGHT = 10.0
-LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
-SMALLEST_BOX = 0.005
+SMALLEST_BOX = 0.005  # smallest change of a scaled variable in one call of SLSQP worth making
 ITERATIONS = 25
 JACOBIAN_WORK = 2  # solves that one Jacobian costs
+COUNTS = ("solves", "failed_solves", "jacobians")
 
 
 @dataclass
@@ -51,9 +51,17 @@ def merit(values: np.ndarray) -> float:
 class Search:
     """Improves `start` with a penalty of weight * |roughness * x|^2 on short wavelengths."""
 
-    def __init__(self, model: ScreeningModel, start: np.ndarray, weight: float, box: float) -> None:
+    def __init__(
+        self,
+        model: ScreeningModel,
+        start: np.ndarray,
+        weight: float,
+        box: float = LARGEST_BOX,
+        counts: dict[str, int] | None = None,
+    ) -> None:
+        """`counts` are the COUNTS of a search that this one continues."""
         self.model = model
-        self.progress = Progress(start.copy(), box=box)
+        self.progress = Progress(start.copy(), box=box, **(counts or {}))
         self._weight = weight
         self._points: dict[bytes, Screening | None] = {}
         self._jacobians: dict[bytes, np.ndarray | None] = {}

@@ -23,21 +23,27 @@ class Worker:
         self._evaluator = OfficialEvaluator(score_python, score_seconds)
         self._search: Any = None
 
-    def begin(self, start: dict[str, Any], modes: int, weight: float, box: float, seed: int) -> None:
-        """Start a search with `modes` from a boundary; `seed` 0 leaves the boundary as it is."""
-        from stellar_optimization.screening import ScreeningModel
-        from stellar_optimization.search import Search
+    def begin(self, state: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Start a search from the boundary of a SearchState; `seed` 0 leaves the boundary as it is.
 
-        boundary = Boundary.from_json(start)
-        model = ScreeningModel(boundary.n_field_periods, modes)
+        Compiles, and so takes much longer than a slice of the search. Returns what `advance` does.
+        """
+        from stellar_optimization.screening import ScreeningModel
+        from stellar_optimization.search import COUNTS, JACOBIAN_WORK, Search
+
+        boundary = Boundary.from_json(state["boundary"])
+        model = ScreeningModel(boundary.n_field_periods, state["modes"])
         x = model.variables(boundary)
         if seed:
             x = x + np.random.default_rng([seed, self._index]).normal(size=x.size) * DISTURBANCE
-        self._search = Search(model, x, weight, box)
+        counts = {name: state[name] for name in COUNTS}
+        self._search = Search(model, x, state["weight"], state["box"], counts)
+        return self.advance(1 + JACOBIAN_WORK)
 
     def advance(self, work: int) -> dict[str, Any]:
         """Search on for about `work` solves; returns the state of the search as JSON data."""
         from stellar_optimization.geometry import SECTIONS
+        from stellar_optimization.search import COUNTS
 
         progress = self._search.advance(work)
         found = progress.values is not None
@@ -49,10 +55,8 @@ class Worker:
             "elongation": max(values[:SECTIONS]) if found else None,
             "shape": values[SECTIONS:],
             "box": progress.box,
-            "solves": progress.solves,
-            "failed_solves": progress.failed_solves,
-            "jacobians": progress.jacobians,
             "settled": progress.settled,
+            **{name: getattr(progress, name) for name in COUNTS},
         }
 
     def score(self, boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:

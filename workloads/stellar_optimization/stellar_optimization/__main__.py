@@ -1,0 +1,56 @@
+"""The entrypoint: `python -m stellar_optimization`, as a Ray job or on a Ray of its own."""
+
+import os
+import sys
+
+import ray
+
+from stellar_optimization.campaign import Campaign, Superseded, Terminated
+from stellar_optimization.design import load_design
+from stellar_optimization.parameters import Job
+from stellar_optimization.results import write_results
+from stellar_optimization.run_directory import RunDirectory
+from stellar_optimization.state import State
+
+EXIT_SUPERSEDED = 75
+EXIT_TERMINATED = 143
+
+
+def main() -> int:
+    job = Job.from_environment()
+    start = load_design(job.parameters.start)
+    files = RunDirectory(job.directory, job.attempt)
+    saved = files.newest_checkpoint()
+    state = (
+        State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
+    )
+    print(f"job {job.job_id}, attempt {job.attempt}, {job.workers} workers: {job.parameters}")
+    print(f"start {start.name}: official score {start.score('high')} at high fidelity, ", end="")
+    print(f"{start.score('low')} at low fidelity. Origin: {start.origin}", flush=True)
+    if saved:
+        print(f"resumed at step {state.step}, {state.seconds:.0f} s of search done", flush=True)
+    _connect(job.workers)
+    campaign = Campaign(job, files, state)
+    try:
+        campaign.run()
+    except Superseded:
+        print("a later attempt has claimed this job; ending", flush=True)
+        return EXIT_SUPERSEDED
+    except Terminated:
+        print(f"terminated; step {state.step} is saved", flush=True)
+        return EXIT_TERMINATED
+    summary = write_results(campaign, files, start)
+    print(f"done: official score {summary['official_score']}", flush=True)
+    return 0
+
+
+def _connect(workers: int) -> None:
+    """Join the Ray named by RAY_ADDRESS; without it start one that ends with this process."""
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False)
+    else:
+        ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What a finished attempt leaves for people: figures, the design, pictures."""
+
+import json
+from typing import Any
+
+import numpy as np
+import ray
+
+from stellar_optimization import pictures, problem
+from stellar_optimization.campaign import Campaign
+from stellar_optimization.design import Boundary, Design
+from stellar_optimization.run_directory import RunDirectory
+from stellar_optimization.state import State
+
+
+def write_results(campaign: Campaign, files: RunDirectory, start: Design) -> dict[str, Any]:
+    """Write summary.json, design.json and pictures; returns the summary."""
+    state = campaign.state
+    boundary = _final_boundary(state, start)
+    summary = _summary(state, start)
+    _write_json(files, "design.json", boundary.to_json())
+    files.write_result("convergence.png", pictures.convergence(state.history, state.candidates))
+    files.write_result("boundary.png", pictures.sections(start.boundary, boundary))
+    theta, phi = pictures.surface_angles(boundary.n_field_periods)
+    try:
+        strength = ray.get(
+            campaign.workers[0].field_strength.remote(boundary.to_json(), theta, phi)
+        )
+    except ValueError:  # a boundary without equilibrium still has a shape
+        strength = np.ones_like(theta)
+    files.write_result("boundary-3d.png", pictures.surface(boundary, strength))
+    # Last, so that whoever sees it sees everything.
+    _write_json(files, "summary.json", summary)
+    return summary
+
+
+def _final_boundary(state: State, start: Design) -> Boundary:
+    """The officially best design; without one the best of the screening model, or the start."""
+    if candidate := state.best_candidate():
+        return Boundary.from_json(candidate.boundary)
+    search = state.best_search()
+    return Boundary.from_json(search.boundary) if search else start.boundary
+
+
+def _summary(state: State, start: Design) -> dict[str, Any]:
+    best, now = state.best_candidate(), state.row()
+    high = best.high if best and best.high else {}
+    violations = high.get("violations")
+    return {
+        "official_score": state.official_score(),
+        "official_elongation": high.get("elongation"),
+        "official_violation": max(violations) if violations else None,
+        "official_low_score": state.official_low_score(),
+        "evaluator": high.get("evaluator"),
+        "published_score": problem.PUBLISHED_SCORE,
+        "start": start.name,
+        "start_origin": start.origin,
+        "start_official_score": start.score("high"),
+        "start_official_low_score": start.score("low"),
+        "screening_elongation": best.elongation if best else now.get("elongation"),
+        "modes": best.modes if best else None,
+        "designs_scored": sum(candidate.high is not None for candidate in state.candidates),
+        **{key: now[key] for key in ("search_seconds", "solves", "failed_solves", "jacobians")},
+    }
+
+
+def _write_json(files: RunDirectory, name: str, content: dict[str, Any]) -> None:
+    files.write_result(name, (json.dumps(content, indent=1) + "\n").encode())
