@@ -27,8 +27,9 @@ from ml_platform.local.archiving import Archive, Archiving
 from ml_platform.local.local_job import local_job
 from ml_platform.local.ray_jobs import RayJobs
 from ml_platform.local.runner import Runner
-from ml_platform.render import JOB_ID, TEAM, from_yaml
+from ml_platform.render import JOB_ID, TEAM
 from ml_platform.repository.git import ActiveFile, CommitInfo
+from ml_platform.yaml_document import from_yaml
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS, BUSY_SECONDS = 0.5, 0.2
@@ -80,6 +81,10 @@ class LocalAgent:
 
     def wake(self) -> None:
         self._woken.set()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopped.is_set():

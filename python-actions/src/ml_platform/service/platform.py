@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import UTC, datetime
@@ -42,8 +42,8 @@ class Platform:
         self.repository = seed(settings.gitops_repository, settings.root / "gitops")
         self.journal = SqliteJournal(settings.journal_file, self.notices.tell)
         self.images = ImageStore(settings)
-        self.committed = threading.Event()
-        self.committer = Committer(self.repository, self.journal, self.committed.set)
+        self.on_push: Callable[[], None] = lambda: None
+        self.committer = Committer(self.repository, self.journal, lambda: self.on_push())
         self.views = Views(settings.runs_dir, self.workload_of, settings.backstage_url)
         self._site: tuple[str, Pools, dict[str, Team]] | None = None
         self._workload_of_digest = lru_cache(256)(self._load_workload)

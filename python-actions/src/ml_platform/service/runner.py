@@ -1,16 +1,20 @@
-"""What goes on in the background of the service: the local agent, and the headline figures of lists."""
+"""The background of the service: the local agent, news from Git, headline figures for lists."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
 
+from ml_platform.cluster.interface import Resources
+from ml_platform.cluster.local import LocalCluster
 from ml_platform.job import Phase
+from ml_platform.local.agent import LocalAgent
+from ml_platform.local.machine import machine
+from ml_platform.local.ray_jobs import RayJobs, ray_token
 from ml_platform.service.platform import Platform
 
 log = logging.getLogger(__name__)
-HEADLINE_SECONDS = 1.0
+FOLLOW_SECONDS = 1.0
 
 
 class Runner:
@@ -19,36 +23,69 @@ class Runner:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._stop = threading.Event()
-        self._headlines = threading.Thread(target=self._follow, name="headlines", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
+        self._local = _Local(platform) if platform.settings.agent else None
 
     def start(self) -> None:
-        self._headlines.start()
+        if self._local is not None:
+            self._local.start()
+        self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        self._headlines.join(timeout=10)
+        self._thread.join(timeout=10)
+        if self._local is not None:
+            self._local.stop()
 
     def healthy(self) -> bool:
-        return self._headlines.is_alive()
-
-    def observe(self, job_id: str, rayjob: dict[str, Any] | None) -> None:
-        """The agent's news of one object."""
-        self._platform.journal.observe(job_id, rayjob)
+        return self._thread.is_alive() and (self._local is None or self._local.agent.alive)
 
     def _follow(self) -> None:
-        """Keep the headline figure of running jobs; once more when a job has ended."""
+        """Take over what others pushed, and the newest figures of running jobs."""
         watched: set[str] = set()
-        while not self._stop.wait(HEADLINE_SECONDS):
-            rows = self._platform.journal.active()
-            running = {row.job_id for row in rows if row.phase in (Phase.RUNNING, Phase.SUCCEEDED)}
-            for job_id in running | watched:
-                self._refresh(job_id)
-            watched = running
+        repository, journal = self._platform.repository, self._platform.journal
+        while not self._stop.wait(FOLLOW_SECONDS):
+            try:
+                journal.sync(repository, repository.head())
+                running = {row.job_id for row in journal.active() if row.phase in _WITH_FIGURES}
+                for job_id in running | watched:
+                    self._refresh(job_id)
+                watched = running
+            except Exception:  # a full disk ends one turn, not the thread
+                log.exception("news of jobs could not be taken over; the next try follows")
 
     def _refresh(self, job_id: str) -> None:
-        try:
-            row = self._platform.journal.get(job_id)
-            if (headline := self._platform.views.headline(row)) is not None:
-                self._platform.journal.set_headline(job_id, headline)
-        except Exception:  # one job's strange files must not end the thread for all
-            log.exception("the headline of %s cannot be read", job_id)
+        row = self._platform.journal.get(job_id)
+        if (headline := self._platform.views.headline(row)) is not None:
+            self._platform.journal.set_headline(job_id, headline)
+
+
+_WITH_FIGURES = (Phase.RUNNING, Phase.STARTING, Phase.SUCCEEDED, Phase.FAILED)
+
+
+class _Local:
+    """The agent with what it needs; it wakes at every push of the committer."""
+
+    def __init__(self, platform: Platform) -> None:
+        settings, size = platform.settings, machine()
+        self._journal = platform.journal
+        self._ray = RayJobs(settings.ray_address, ray_token())
+        self._cluster = LocalCluster(
+            settings.cluster_file,
+            Resources(cpus=size.cpu, memory_mib=size.memory_mib, gpus=size.gpus),
+            platform.journal.observe,
+        )
+        self.agent = LocalAgent(
+            platform.repository, platform.committer, self._cluster, self._ray, settings.images_dir
+        )
+        platform.on_push = self.agent.wake
+
+    def start(self) -> None:
+        for job_id, rayjob in self._cluster.objects().items():
+            self._journal.observe(job_id, rayjob)
+        self.agent.start()
+
+    def stop(self) -> None:
+        self.agent.stop()
+        self._ray.close()
+        self._cluster.close()
