@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LoggerService } from '@backstage/backend-plugin-api';
-import { ServiceUnavailableError } from '@backstage/errors';
 import { PythonServiceClient } from '../client';
 import { RetryConfig } from '../config';
 import {
@@ -8,6 +7,7 @@ import {
   RunOutput,
   RunRequest,
   ServiceUnreachableError,
+  toBackstageError,
 } from '../protocol';
 
 const LONGEST_DELAY_MS = 30_000;
@@ -55,13 +55,17 @@ export class RetryingActionRunner implements ActionRunner {
           onMessage: message => relay(message, logger),
         });
       } catch (error) {
-        if (signal?.aborted || !(error instanceof ServiceUnreachableError)) {
+        if (signal?.aborted) {
+          throw cancelled(request);
+        }
+        if (!(error instanceof ServiceUnreachableError)) {
           throw error;
         }
         if (attempt >= attempts) {
-          throw new ServiceUnavailableError(
-            `Service ${this.name} could not be reached in ${attempts} tries, the last one failed with: ${error.message}`,
-          );
+          throw toBackstageError({
+            name: 'ServiceUnavailableError',
+            message: `Service ${this.name} could not be reached in ${attempts} tries, the last one failed with: ${error.message}`,
+          });
         }
         const delay = this.delayBefore(attempt + 1);
         logger.warn(
@@ -71,8 +75,21 @@ export class RetryingActionRunner implements ActionRunner {
             attempt + 1
           }/${attempts})`,
         );
-        await sleep(delay, undefined, { signal });
+        await this.pause(delay, request, signal);
       }
+    }
+  }
+
+  private async pause(
+    ms: number,
+    request: RunRequest,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    try {
+      await sleep(ms, undefined, { signal });
+    } catch {
+      // Nothing but the signal ends a pause early.
+      throw cancelled(request);
     }
   }
 
@@ -84,6 +101,13 @@ export class RetryingActionRunner implements ActionRunner {
     );
     return full * (0.75 + 0.5 * Math.random());
   }
+}
+
+function cancelled({ actionId }: RunRequest): Error {
+  return toBackstageError({
+    name: 'AbortError',
+    message: `${actionId} was cancelled`,
+  });
 }
 
 function relay(message: RunMessage, logger: LoggerService): void {

@@ -1,3 +1,4 @@
+import { isError } from '@backstage/errors';
 import { z } from 'zod';
 import {
   ActionList,
@@ -165,14 +166,18 @@ export class DefaultPythonServiceClient implements PythonServiceClient {
     if (signal?.aborted && signal.reason instanceof ServiceUnreachableError) {
       return signal.reason;
     }
-    if (error instanceof DOMException && error.name === 'TimeoutError') {
+    if (!isError(error) || signal?.aborted) {
+      return error;
+    }
+    if (error.name === 'TimeoutError') {
       return new ServiceUnreachableError('it did not answer in time');
     }
-    // undici reports a refused or broken connection as a TypeError with a cause.
-    if (!signal?.aborted && error instanceof TypeError) {
-      const cause = error.cause instanceof Error ? error.cause : error;
-      const code = 'code' in cause ? String(cause.code) : cause.message;
-      return new ServiceUnreachableError(code);
+    // fetch reports a refused or broken connection as a TypeError with a cause.
+    if (error.name === 'TypeError' && isError(error.cause)) {
+      const { code, message } = error.cause;
+      return new ServiceUnreachableError(
+        typeof code === 'string' && !code.startsWith('UND_') ? code : message,
+      );
     }
     return error;
   }
