@@ -1,8 +1,12 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { resolvePackagePath } from '@backstage/backend-plugin-api';
 import { z } from 'zod';
 
-const FOLDER = resolve(__dirname, '../../../../../tests/contract/actions');
+const FOLDER = resolvePackagePath(
+  '@internal/plugin-scaffolder-backend-module-python-actions',
+  '../../../tests/contract/actions',
+);
 
 const transcript = z.strictObject({
   name: z.string(),
