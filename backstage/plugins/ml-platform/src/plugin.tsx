@@ -1,7 +1,81 @@
-import { createFrontendPlugin } from '@backstage/frontend-plugin-api';
+import {
+  ApiBlueprint,
+  PageBlueprint,
+  createFrontendPlugin,
+  discoveryApiRef,
+  fetchApiRef,
+} from '@backstage/frontend-plugin-api';
+import { EntityContentBlueprint } from '@backstage/plugin-catalog-react/alpha';
+import { FormFieldBlueprint } from '@backstage/plugin-scaffolder-react/alpha';
+import { TRAINING_JOB_TYPE } from '@internal/plugin-ml-platform-common';
+import { RiCpuLine } from '@remixicon/react';
+import { DefaultJobApi, jobApiRef } from './api';
+import { jobListRouteRef, jobRouteRef, templateRouteRef } from './routes';
 
-/** The job pages, entity cards and form fields of the ML Platform. */
+const jobApi = ApiBlueprint.make({
+  params: defineParams =>
+    defineParams({
+      api: jobApiRef,
+      deps: { discoveryApi: discoveryApiRef, fetchApi: fetchApiRef },
+      factory: deps => DefaultJobApi.create(deps),
+    }),
+});
+
+const jobsPage = PageBlueprint.make({
+  params: {
+    path: '/jobs',
+    title: 'Jobs',
+    icon: <RiCpuLine />,
+    routeRef: jobListRouteRef,
+    loader: () => import('./components/JobsPage').then(m => <m.JobsPage />),
+  },
+});
+
+const jobEntityContent = EntityContentBlueprint.make({
+  name: 'training-job',
+  params: {
+    path: '/',
+    title: 'Training job',
+    filter: { kind: 'resource', 'spec.type': TRAINING_JOB_TYPE },
+    loader: () => import('./components/EntityJob').then(m => <m.EntityJob />),
+  },
+});
+
+const workloadField = FormFieldBlueprint.make({
+  name: 'workload-picker',
+  params: {
+    field: () =>
+      import('./fields/WorkloadPicker').then(m => m.workloadPickerField),
+  },
+});
+
+const poolField = FormFieldBlueprint.make({
+  name: 'pool-picker',
+  params: {
+    field: () => import('./fields/PoolPicker').then(m => m.poolPickerField),
+  },
+});
+
+const teamField = FormFieldBlueprint.make({
+  name: 'team-picker',
+  params: {
+    field: () => import('./fields/TeamPicker').then(m => m.teamPickerField),
+  },
+});
+
+/** The job pages and form fields of the ML Platform. */
 export const mlPlatformPlugin = createFrontendPlugin({
   pluginId: 'ml-platform',
-  extensions: [],
+  title: 'Jobs',
+  icon: <RiCpuLine />,
+  routes: { jobs: jobListRouteRef, job: jobRouteRef },
+  externalRoutes: { template: templateRouteRef },
+  extensions: [
+    jobApi,
+    jobsPage,
+    jobEntityContent,
+    workloadField,
+    poolField,
+    teamField,
+  ],
 });

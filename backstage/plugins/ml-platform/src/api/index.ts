@@ -1,0 +1,3 @@
+export * from './DefaultJobApi';
+export * from './JobApi';
+export * from './JobApiError';

@@ -1,0 +1,53 @@
+import { Link } from '@backstage/ui';
+import { useRouteRef } from '@backstage/frontend-plugin-api';
+import { Job } from '@internal/plugin-ml-platform-common';
+import { clock, shortRef } from '../../format';
+import { jobRouteRef } from '../../routes';
+import { FactTable } from '../FactTable';
+import { ManifestDialog } from '../ManifestDialog';
+import { Section } from '../Section';
+
+/** Who asked for what, and where Git says so. */
+export function JobFacts({ job }: { job: Job }) {
+  const jobRoute = useRouteRef(jobRouteRef);
+  const { spec, commit } = job;
+  const gpus = spec.gpus > 0 ? `, ${spec.gpus} GPU` : '';
+  return (
+    <Section title="The job" actions={<ManifestDialog job={job} />}>
+      <FactTable
+        label="The job"
+        rows={[
+          ['Workload', `${job.workload}:${job.version}`],
+          ['Preset', spec.preset ?? '–'],
+          ['Team', job.team],
+          ['Owner', shortRef(job.owner)],
+          ['Pool', job.pool],
+          [
+            'Workers',
+            `${job.workers} × ${spec.cpu} CPU, ${spec.memory}${gpus}`,
+          ],
+          ['Priority', spec.priority],
+          ['Time limit', `${spec.max_duration} per attempt`],
+          ['Attempt', `${job.attempt + 1} of ${job.attempts}`],
+          ...(spec.parent
+            ? ([
+                [
+                  'Made from',
+                  <Link href={jobRoute?.({ id: spec.parent })}>
+                    {spec.parent}
+                  </Link>,
+                ],
+              ] as Array<[string, JSX.Element]>)
+            : []),
+          [
+            'Commit',
+            <span title={`${commit.sha}, ${clock(commit.at)}`}>
+              <code>{commit.sha.slice(0, 8)}</code> by {commit.author}
+            </span>,
+          ],
+          ['Manifest', <code>{job.path}</code>],
+        ]}
+      />
+    </Section>
+  );
+}

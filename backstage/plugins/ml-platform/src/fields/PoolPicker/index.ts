@@ -1,0 +1,2 @@
+export * from './PoolPicker';
+export * from './poolPickerField';

@@ -1,0 +1,2 @@
+export * from './TeamPicker';
+export * from './teamPickerField';

@@ -1,0 +1,2 @@
+export * from './WorkloadPicker';
+export * from './workloadPickerField';

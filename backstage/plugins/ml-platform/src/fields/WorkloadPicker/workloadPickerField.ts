@@ -1,0 +1,21 @@
+import { makeFieldSchema } from '@backstage/plugin-scaffolder-react';
+import { createFormField } from '@backstage/plugin-scaffolder-react/alpha';
+import { WorkloadPicker } from './WorkloadPicker';
+
+export const workloadPickerField = createFormField({
+  name: 'MlWorkloadPicker',
+  component: WorkloadPicker,
+  schema: makeFieldSchema({
+    output: z =>
+      z.object({
+        workload: z.string().optional(),
+        version: z.string().optional(),
+        preset: z.string().optional(),
+        parameters: z.record(z.string(), z.unknown()).optional(),
+      }),
+  }),
+  validation: (training, field) => {
+    if (!training?.workload) field.addError('Choose a workload');
+    else if (!training.version) field.addError('Choose a version');
+  },
+});

@@ -1,0 +1,33 @@
+/** A figure as people read it: 4 significant digits, no trailing zeros. */
+export function figure(value: unknown, unit?: string | null): string {
+  return [text(value), unit].filter(Boolean).join(' ');
+}
+
+function text(value: unknown): string {
+  if (value === null || value === undefined) return '–';
+  if (typeof value === 'number') {
+    return Number.isInteger(value)
+      ? String(value)
+      : String(Number(value.toPrecision(4)));
+  }
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (Array.isArray(value)) return value.map(text).join(', ');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** `simple_to_build` as `Simple to build`. */
+export function words(name: string): string {
+  const spaced = name.replace(/[_-]+/g, ' ').trim();
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+export function bytes(size: number): string {
+  const units = ['B', 'kB', 'MB', 'GB'];
+  const power = Math.min(Math.floor(Math.log10(Math.max(size, 1)) / 3), 3);
+  return `${Number((size / 1000 ** power).toPrecision(3))} ${units[power]}`;
+}
+
+/** `user:default/ada` as `ada`. */
+export function shortRef(ref: string): string {
+  return ref.slice(ref.lastIndexOf('/') + 1);
+}

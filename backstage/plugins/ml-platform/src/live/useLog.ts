@@ -1,0 +1,51 @@
+import { useEffect, useState } from 'react';
+import { useApi } from '@backstage/frontend-plugin-api';
+import { jobApiRef } from '../api';
+
+const PAINT_MS = 100;
+
+export interface Log {
+  lines: string[];
+  error?: Error;
+  isLoading: boolean;
+}
+
+/** The log of one attempt, growing while the job runs. */
+export function useLog(id: string, attempt: number): Log {
+  const api = useApi(jobApiRef);
+  const [log, setLog] = useState<Log>({ lines: [], isLoading: true });
+
+  useEffect(() => {
+    const controller = new AbortController();
+    let complete: string[] = [];
+    let begun = '';
+    const show = (more: Partial<Log> = {}) => {
+      const lines = begun ? [...complete, begun] : complete;
+      setLog({ lines, isLoading: false, ...more });
+    };
+    // Thousands of lines may come at once; each must not be a render.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const onText = (text: string) => {
+      const parts = (begun + text).split('\n');
+      begun = parts.pop() ?? '';
+      complete = complete.concat(parts);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        show();
+      }, PAINT_MS);
+    };
+    setLog({ lines: [], isLoading: true });
+    api
+      .log(id, { attempt, follow: true, signal: controller.signal, onText })
+      .then(() => show())
+      .catch(error => {
+        if (!controller.signal.aborted) show({ error });
+      });
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
+  }, [api, id, attempt]);
+
+  return log;
+}
