@@ -57,7 +57,7 @@ install_node() {
   say "fetching Node from the Python package index"
   rm -rf .tools/node.partial
   limited 600 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --require-hashes --target .tools/node.partial -r requirements/node.txt ||
+    --root-user-action ignore --require-hashes --target .tools/node.partial -r requirements/node.txt ||
     fail "the Python package index did not answer; look at 'pip config list', or install Node 24 from https://nodejs.org"
   rm -rf .tools/node && mv .tools/node.partial .tools/node
 }

@@ -23,6 +23,8 @@ export const navigationContent = NavContentBlueprint.make({
       // Search and notifications have entries of their own below.
       nav.take('page:search');
       nav.take('page:notifications');
+      // The graph is reached from an entity; alone it asks for one.
+      nav.take('page:catalog-graph');
 
       return (
         <Sidebar>
