@@ -1,3 +1,28 @@
 """ML Platform: what scripts and notebooks may import. Whatever is not named here is private."""
 
-__all__: list[str] = []
+from ml_platform.errors import (
+    AuthenticationError,
+    ConflictError,
+    InputError,
+    MlPlatformError,
+    NotAllowedError,
+    NotFoundError,
+    ServiceUnavailableError,
+    WorkError,
+)
+from ml_platform.sdk import Job, JobFailed, Plan, PlatformClient
+
+__all__ = [
+    "AuthenticationError",
+    "ConflictError",
+    "InputError",
+    "Job",
+    "JobFailed",
+    "MlPlatformError",
+    "NotAllowedError",
+    "NotFoundError",
+    "Plan",
+    "PlatformClient",
+    "ServiceUnavailableError",
+    "WorkError",
+]

@@ -1,0 +1,36 @@
+"""`ml-platform build`: make an image of a workload on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_platform.build.local import build_image, workload_folder
+from ml_platform.cli.output import Format, OutputOption, print_json, print_line, say
+from ml_platform.settings import Settings
+
+
+def build(
+    workload: Annotated[str, typer.Argument(help="Name of a folder of workloads/.")],
+    version: Annotated[str, typer.Argument(help="What to call it, such as v1.0.0.")],
+    path: Annotated[
+        Path | None,
+        typer.Option(help="The workload's folder, when it is not in workloads/.", exists=True),
+    ] = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Build an image: the workload's locked packages and its code as they are now.
+
+    Jobs run from the image, whatever happens to the files afterwards. Nothing is done when nothing
+    has changed since the last build.
+    """
+    settings = Settings()
+    folder = path.resolve() if path else workload_folder(workload, settings)
+    image = build_image(folder, version, settings, say)
+    say(f"{image.workload} {image.version} is ready ({image.size_bytes / 1e6:.0f} MB)")
+    if output is Format.JSON:
+        print_json(image)
+    else:
+        print_line(image.reference)

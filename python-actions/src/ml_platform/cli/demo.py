@@ -1,0 +1,45 @@
+"""`ml-platform demo`: what `make demo` runs once Python and Node are set up."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import typer
+
+from ml_platform.cli.client import connect
+from ml_platform.cli.output import print_line, say
+from ml_platform.cli.watch import Watcher
+from ml_platform.local.demo import Demo
+from ml_platform.sdk import JobFailed
+from ml_platform.settings import Settings
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop everything at the end; exit 1 if the job failed.")
+    ] = False,
+    set_up_since: Annotated[
+        float | None, typer.Option(hidden=True, help="When the set-up began, in unix seconds.")
+    ] = None,
+) -> None:
+    """Run the example workload from the portal's template to its result."""
+    settings = Settings()
+    run = Demo(settings, say, set_up_since)
+    try:
+        run.prepare()
+        run.start()
+        with connect() as platform:
+            job = run.submit(platform)
+            say(f"page: {job.page_url}")
+            job.wait(on_change=Watcher(job, with_log=False).changed)
+            run.phases.done("job")
+        say(run.phases.text())
+        print_line(f"{job.id} {job.view.state.phase.value} {job.page_url}")
+        if job.view.state.phase != "succeeded":
+            raise JobFailed(job)
+        if not once:
+            say(f"the portal runs at {settings.backstage_url} (Enter as guest); Ctrl-C ends it")
+            threading.Event().wait()
+    finally:
+        run.close()

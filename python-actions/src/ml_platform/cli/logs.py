@@ -1,0 +1,29 @@
+"""`ml-platform logs`: what a job has printed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ml_platform.cli.client import connect
+
+
+def logs(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
+    ] = False,
+    tail: Annotated[int | None, typer.Option(min=1, help="Only the last lines.")] = None,
+    attempt: Annotated[int | None, typer.Option(min=0, help="An earlier attempt's.")] = None,
+) -> None:
+    """Print what a job has printed so far."""
+    with connect() as platform:
+        handle = platform.job(job)
+        if not follow:
+            sys.stdout.write(handle.logs(tail, attempt))
+            return
+        for piece in handle.follow_logs(tail, attempt):
+            sys.stdout.write(piece)
+            sys.stdout.flush()

@@ -1,0 +1,110 @@
+"""Data on stdout, words on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+OutputOption = Annotated[
+    Format, typer.Option("--output", "-o", help="What stdout gets: a table for people, or JSON.")
+]
+
+
+def say(text: str) -> None:
+    """Words for the person: stderr, never mixed with the data."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def print_line(text: str) -> None:
+    """One line of data."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def print_json(data: Any) -> None:
+    """Data as JSON; models, and lists and dictionaries of them."""
+    print_line(json.dumps(data, indent=2, ensure_ascii=False, default=_plain))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A plain table; whole lines when nobody but a program reads it."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, title in enumerate(columns):
+        # What is copied from a terminal, the first column, must never be cut.
+        table.add_column(title, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_text(cell)) for cell in row))
+    wide = None if sys.stdout.isatty() else 1000
+    Console(file=sys.stdout, width=wide, highlight=False).print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
+    """Names and values below each other; those without a value are left out."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        if value not in (None, "", {}, [], ()):
+            table.add_row(name, Text(_text(value)))
+    wide = None if sys.stdout.isatty() else 1000
+    Console(file=sys.stdout, width=wide, highlight=False).print(table)
+
+
+def duration_text(seconds: float) -> str:
+    """`75` → `1m 15s`; at most two units."""
+    whole = int(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // smaller}{name}"
+    return f"{whole // 60}m {whole % 60}s" if whole >= 60 else f"{whole}s"
+
+
+def age(moment: datetime) -> str:
+    """How long ago, `3m 5s`."""
+    return duration_text(max(0.0, (datetime.now(UTC) - moment).total_seconds()))
+
+
+def local_time(moment: datetime) -> str:
+    """The moment on this machine's clock."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def headline_text(headline: dict[str, Any] | None) -> str:
+    """The figure that says how good a job is: `Official score 0.9712`."""
+    if not headline or headline.get("value") is None:
+        return ""
+    value = headline["value"]
+    number = f"{value:.4g}" if isinstance(value, float) else str(value)
+    unit = headline.get("unit") or ""
+    return f"{headline.get('title', headline.get('name', ''))} {number} {unit}".strip()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return str(value)

@@ -1,0 +1,112 @@
+"""`ml-platform submit`: start a training job."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from ml_platform.cli.client import connect
+from ml_platform.cli.output import Format, OutputOption, print_json, print_line, say
+from ml_platform.cli.watch import watch as watch_job
+from ml_platform.job import Priority
+from ml_platform.sdk import Plan
+
+
+def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person may set
+    image: Annotated[
+        str, typer.Argument(metavar="WORKLOAD:VERSION", help="Such as stellar_optimization:v1.0.0.")
+    ],
+    preset: Annotated[str | None, typer.Option(help="A preset of the workload.")] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; may be repeated."),
+    ] = None,
+    pool: Annotated[str | None, typer.Option(help="Where to run; `laptop` if left out.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of Ray workers.")] = None,
+    team: Annotated[str | None, typer.Option(help="Who pays; yours if you have one.")] = None,
+    name: Annotated[str | None, typer.Option(help="Short name, the start of the job's id.")] = None,
+    priority: Annotated[Priority | None, typer.Option(help="Order in the queue.")] = None,
+    max_duration: Annotated[str | None, typer.Option(help="Limit per attempt: 10m, 12h.")] = None,
+    attempts: Annotated[
+        int | None, typer.Option(min=1, help="Most tries, from a checkpoint.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; repeatable.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key gives the same job, never a second one.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Stay until it has ended; exit 1 if it failed.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the plan and the manifest.")
+    ] = False,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Start a training job. The plan is shown first; stdout gets the job's id."""
+    workload, version = _image(image)
+    request: dict[str, Any] = {
+        "preset": preset,
+        "parameters": dict(_parameter(text) for text in param) if param else None,
+        "pool": pool,
+        "workers": workers,
+        "team": team,
+        "name": name,
+        "priority": priority.value if priority else None,
+        "max_duration": max_duration,
+        "attempts": attempts,
+        "tags": tag or None,
+    }
+    with connect() as platform:
+        plan = platform.plan_job(workload, version, **request)
+        _say_plan(plan)
+        if dry_run:
+            _print_plan(plan, output)
+            return
+        job = platform.submit_job(workload, version, idempotency_key=idempotency_key, **request)
+        say(f"page: {job.page_url}")
+        if output is Format.JSON:
+            print_json(job.receipt)
+        else:
+            print_line(job.id)
+        if watch:
+            watch_job(job)
+
+
+def _image(text: str) -> tuple[str, str]:
+    workload, colon, version = text.partition(":")
+    if not (workload and colon and version):
+        raise typer.BadParameter(
+            f"{text!r} names no version; write it as {workload or 'workload'}:v1.0.0",
+            param_hint="WORKLOAD:VERSION",
+        )
+    return workload, version
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """`seed=1` → ("seed", 1): a value that is JSON is taken as such, anything else as text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--param")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _say_plan(plan: Plan) -> None:
+    spec = plan.spec
+    each = f"{spec.cpu:g} CPU, {spec.memory}" + (f", {spec.gpus} GPU" if spec.gpus else "")
+    say(f"plan: {spec.workload}:{spec.version} for {spec.team} on {spec.pool}")
+    say(f"  {spec.workers} workers with {each} each; at most {spec.max_duration} per attempt")
+    say(f"  cost: {plan.cost.text}; start: {plan.expected_wait}")
+    for warning in plan.warnings:
+        say(f"  note: {warning}")
+
+
+def _print_plan(plan: Plan, output: Format) -> None:
+    if output is Format.JSON:
+        print_json(plan)
+    else:
+        print_line(plan.manifest.rstrip("\n"))

@@ -1,0 +1,163 @@
+"""The three programs of the local platform: how each is started and when it is ready."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+from ml_platform.errors import ConflictError, WorkError
+from ml_platform.local.ray_head import ray_environment, ray_head_command
+from ml_platform.local.supervisor import Program
+from ml_platform.service.auth import write_token_file
+from ml_platform.settings import Settings
+
+# The longest socket below Ray's folder is about 75 characters; the kernel allows 107.
+LONGEST_RAY_FOLDER = 30
+
+
+def platform_programs(settings: Settings, *, portal: bool) -> list[Program]:
+    """Ray, the service and, with `portal`, Backstage; writes the tokens they need."""
+    write_token_file(settings.token_file, settings.local_user)
+    base = {
+        name: value for name, value in os.environ.items() if not name.startswith("ML_PLATFORM_")
+    }
+    base |= {
+        "ML_PLATFORM_HOME": str(settings.state_dir),
+        "ML_PLATFORM_ROOT": str(settings.root),
+        "ML_PLATFORM_HOST": settings.host,
+        "ML_PLATFORM_PORT": str(settings.port),
+        "ML_PLATFORM_BACKSTAGE_URL": settings.backstage_url,
+        "ML_PLATFORM_RAY_ADDRESS": settings.ray_address,
+        "ML_PLATFORM_RAY_GCS_PORT": str(settings.ray_gcs_port),
+        "ML_PLATFORM_LOCAL_USER": settings.local_user,
+        "PYTHONUNBUFFERED": "1",
+    }
+    token_file = ray_token_file(settings)
+    environment = ray_environment(base, token_file)
+    programs = [_ray(settings, environment, token_file), _service(settings, environment)]
+    if portal:
+        programs.append(_backstage(settings, base))
+    return programs
+
+
+def check_ports(programs: list[Program], settings: Settings) -> None:
+    """Raise ConflictError when somebody else listens where a program wants to."""
+    wanted = [(program.name, program.port, _variable(program.name)) for program in programs]
+    wanted.append(("ray", settings.ray_gcs_port, "ML_PLATFORM_RAY_GCS_PORT"))
+    wanted.append(("ray", settings.ray_gcs_port + 1, "ML_PLATFORM_RAY_GCS_PORT"))
+    listening = {
+        connection.laddr.port: connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr
+    }
+    for name, port, variable in wanted:
+        if port in listening:
+            raise ConflictError(
+                f"port {port}, wanted by {name}, is taken by {_who(listening[port])}",
+                hint=f"stop that program or set {variable} to something else",
+            )
+
+
+def _variable(name: str) -> str:
+    return {
+        "ray": "ML_PLATFORM_RAY_ADDRESS",
+        "service": "ML_PLATFORM_PORT",
+        "backstage": "ML_PLATFORM_BACKSTAGE_URL",
+    }[name]
+
+
+def _who(pid: int | None) -> str:
+    try:
+        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "another program"
+    except psutil.Error:
+        return "another program"
+
+
+def ray_token_file(settings: Settings) -> Path:
+    """Ray's token, made (mode 0600) when missing."""
+    path = settings.state_dir / "ray-token"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(secrets.token_hex(32))
+        temporary.rename(path)
+    return path
+
+
+def ray_folder(settings: Settings) -> Path:
+    """A folder that is short enough for Ray's sockets, ours alone and the same at every start."""
+    inside = settings.state_dir / "ray"
+    if len(str(inside)) <= LONGEST_RAY_FOLDER:
+        return inside
+    key = hashlib.sha256(str(settings.state_dir).encode()).hexdigest()[:10]
+    folder = Path(tempfile.gettempdir()) / f"mlp-{os.getuid()}-{key}"
+    if len(str(folder)) > LONGEST_RAY_FOLDER + 10:
+        folder = Path("/tmp") / folder.name  # noqa: S108 - mode and owner are checked below
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise WorkError(f"{folder} belongs to somebody else", hint="remove it")
+    return folder
+
+
+def _ray(settings: Settings, environment: Mapping[str, str], token_file: Path) -> Program:
+    cpus = max(1, len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    headers = {"Authorization": f"Bearer {token_file.read_text().strip()}"}
+    return Program(
+        name="ray",
+        command=ray_head_command(
+            settings.ray_address, settings.ray_gcs_port, ray_folder(settings), cpus
+        ),
+        environment=environment,
+        folder=settings.root,
+        port=urlsplit(settings.ray_address).port or 8265,
+        ready=_answers(f"{settings.ray_address}/api/version", headers),
+        stop_within=15.0,
+    )
+
+
+def _service(settings: Settings, environment: Mapping[str, str]) -> Program:
+    return Program(
+        name="service",
+        command=[sys.executable, "-m", "ml_platform.cli", "serve"],
+        environment=environment,
+        folder=settings.root,
+        port=settings.port,
+        ready=_answers(f"http://{settings.host}:{settings.port}/readyz", {}),
+    )
+
+
+def _backstage(settings: Settings, base: Mapping[str, str]) -> Program:
+    port = urlsplit(settings.backstage_url).port or 7007
+    return Program(
+        name="backstage",
+        command=["sh", str(settings.root / "scripts" / "start-backstage.sh")],
+        environment={
+            **base,
+            "BACKSTAGE_PORT": str(port),
+            "ML_PLATFORM_URL": f"http://{settings.host}:{settings.port}",
+        },
+        folder=settings.root,
+        port=port,
+        ready=_answers(f"http://127.0.0.1:{port}/.backstage/health/v1/readiness", {}),
+    )
+
+
+def _answers(url: str, headers: Mapping[str, str]) -> Callable[[], bool]:
+    def probe() -> bool:
+        try:
+            return httpx.get(url, headers=dict(headers), timeout=2.0, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    return probe
