@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 POOLS = "pools.yaml"
-ANCHOR = "_anchor.yaml"
 # Any other name (kustomization.yaml, .argocd-source.yaml, …) would change what Argo CD does.
 _JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
@@ -25,7 +24,7 @@ class Place:
 
 
 def shard(job_id: str, shards: int) -> str:
-    """Folder of a job inside its team's: a hash of its id modulo the team's shards, three digits."""
+    """A job's folder inside its team's: a hash of its id modulo the team's shards."""
     return f"{int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % shards:03d}"
 
 
@@ -48,12 +47,3 @@ def place(path: str) -> Place | None:
         if found and found.group(3) not in _NOT_JOBS:
             return Place(job_id=found.group(3), team=found.group(1), active=active)
     return None
-
-
-def anchor(team: str, shard_name: str) -> dict[str, object]:
-    """An object that is never removed: Argo CD refuses to empty an Application."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": f"anchor-{team}-{shard_name}", "namespace": team},
-    }
