@@ -111,6 +111,15 @@ def test_sigterm_reaches_the_command_and_counts_as_stopped_even_if_it_exits_0(
     assert record(run_dir, 0, "exit.json")["cause"] == "stopped by SIGTERM"
 
 
+def test_sigterm_to_the_whole_process_tree_counts_as_stopped(start: Start, run_dir: Path) -> None:
+    process = start("python", "-c", FOREVER)
+    child = child_of(process)
+    child.terminate()  # as Ray does it: to each process, in no order that could be relied on
+    process.terminate()
+    process.communicate(timeout=30)
+    assert record(run_dir, 0, "exit.json")["cause"] == "stopped by SIGTERM"
+
+
 def test_a_command_that_ignores_sigterm_is_killed_with_all_it_started(
     start: Start, run_dir: Path
 ) -> None:
@@ -156,7 +165,7 @@ def test_the_command_ends_when_the_launchers_parent_is_gone(image: Path, run_dir
     parent.communicate(timeout=30)
     eventually(lambda: gone(child))
     cause = eventually(lambda: record(run_dir, 0, "exit.json").get("cause"))
-    assert cause.startswith("Ray was lost")
+    assert str(cause).startswith("Ray was lost")
 
 
 def test_of_two_launchers_started_at_once_only_the_later_attempt_survives(

@@ -320,7 +320,7 @@ class Attempt:
                 deadline = None
                 continue
             if not event:
-                return stopped
+                return stopped or self._late_reason()
             if stopped is None:
                 stopped = event
                 self._output.say(event)
@@ -329,6 +329,13 @@ class Attempt:
                 if event.startswith("Ray"):
                     grace = min(grace, ORPHAN_GRACE_SECONDS)
                 deadline = time.monotonic() + grace
+
+    def _late_reason(self) -> str | None:
+        """Ray sends SIGTERM to the command as well, which may end before the launcher hears of it."""
+        patience = 1.0 if self._child.returncode == -signal.SIGTERM else 0.0
+        with contextlib.suppress(queue.Empty):
+            return self._events.get(timeout=patience)
+        return None
 
     def _wait_for_exit(self) -> None:
         self._child.wait()
