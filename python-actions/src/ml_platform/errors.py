@@ -97,7 +97,7 @@ _BY_NAME: dict[str, type[MlPlatformError]] = {
 
 
 def error_from_dict(body: dict[str, Any]) -> MlPlatformError:
-    """The error that `as_dict` wrote, as an exception again; an unknown name becomes the base class."""
+    """The error that `as_dict` wrote as an exception; an unknown name becomes the base class."""
     cls = _BY_NAME.get(str(body.get("name")), MlPlatformError)
     return cls(
         str(body.get("message", "no message")), field=body.get("field"), hint=body.get("hint")

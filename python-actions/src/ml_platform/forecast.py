@@ -17,7 +17,7 @@ class Load:
 
 
 def expected_wait(spec: JobSpec, pool: Pool, load: Load) -> str:
-    """A sentence on the wait. Without known run times it says what is ahead, never a made-up time."""
+    """A sentence on the wait: what is ahead, never a made-up time."""
     free = pool.cpu - load.cpu
     if spec.cpu * spec.workers <= free or not pool.local:
         return "Starts at once." if pool.local else "Depends on the cluster's queue."

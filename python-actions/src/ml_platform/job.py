@@ -1,9 +1,10 @@
-"""The one definition of a job: what is asked (`JobRequest`), what is committed (`JobSpec`), how it stands."""
+"""The one definition of a job: what is asked (`JobRequest`) and what is committed (`JobSpec`)."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from datetime import date, timedelta
 from enum import StrEnum
@@ -19,10 +20,12 @@ QUANTITY = r"^[1-9][0-9]{0,6}(Mi|Gi)$"
 DURATION = r"^[1-9][0-9]{0,4}(s|m|h|d)$"
 MAX_DURATION = timedelta(days=14)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_RESERVED_ENV = re.compile(r"^(JOB_|RAY_|KUBERNETES_|LD_|PYTHON|PATH\Z|HOME\Z)")
+# NVIDIA_VISIBLE_DEVICES=all shows a container every GPU of its node, also those of others.
+_RESERVED_ENV = re.compile(r"(JOB_|RAY_|KUBERNETES_|LD_|PYTHON|NVIDIA_|CUDA_VIS|PATH\Z|HOME\Z)")
 # Text that YAML, Git or a browser could read as structure, or that hides what it says.
 _CONTROL = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ud800-\\udfff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 
@@ -34,7 +37,8 @@ def refuse_control_characters(text: str) -> str:
     return text
 
 
-def _check_deep(value: Any, depth: int = 0) -> Any:
+def check_json(value: Any, depth: int = 0) -> Any:
+    """`value` unchanged; raises ValueError for what JSON and its readers would not carry over."""
     if depth > 8:
         raise ValueError("nested more than 8 levels deep; flatten it")
     if isinstance(value, str):
@@ -42,14 +46,16 @@ def _check_deep(value: Any, depth: int = 0) -> Any:
     elif isinstance(value, dict):
         for key, item in value.items():
             refuse_control_characters(str(key))
-            _check_deep(item, depth + 1)
+            check_json(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _check_deep(item, depth + 1)
-    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+            check_json(item, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a finite number")
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         raise ValueError("is beyond ±2^53 and would not survive JSON; use a smaller number")
+    elif value is not None and not isinstance(value, int | float):
+        raise ValueError(f"holds a {type(value).__name__}, which JSON does not have; quote it")
     return value
 
 
@@ -57,14 +63,14 @@ Name = Annotated[
     str,
     StringConstraints(strict=True, pattern=DNS_LABEL, max_length=NAME_MAX),
     Field(
-        description=f"Short name: lower-case letters, digits and hyphens, at most {NAME_MAX} characters.",
+        description=f"Lower-case letters, digits and hyphens, at most {NAME_MAX} characters.",
         examples=["p1-quick"],
     ),
 ]
 Label = Annotated[str, StringConstraints(strict=True, pattern=DNS_LABEL, max_length=40)]
 WorkloadName = Annotated[
     str,
-    StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_]*$", max_length=50),
+    StringConstraints(strict=True, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$", max_length=50),
     Field(description="Name of a folder of `workloads/`.", examples=["stellar_optimization"]),
 ]
 Version = Annotated[
@@ -131,8 +137,10 @@ class _Model(BaseModel):
 
 
 class JobRequest(_Model):
-    """What a person asks for, in form, CLI and SDK alike. What is left out is filled from the preset,
-    then from the workload."""
+    """What a person asks for, in form, CLI and SDK alike.
+
+    What is left out is filled from the preset, then from the workload.
+    """
 
     workload: WorkloadName
     version: Version
@@ -181,7 +189,7 @@ class JobRequest(_Model):
     @field_validator("parameters")
     @classmethod
     def _plain_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
-        _check_deep(value)
+        check_json(value)
         return value
 
     @field_validator("env")
@@ -230,7 +238,7 @@ class JobSpec(_Model):
 
 
 def check_env(value: dict[str, str]) -> dict[str, str]:
-    """`value` unchanged; raises ValueError for names and values that could not be passed on safely."""
+    """`value` unchanged; raises ValueError for what could not be passed on safely."""
     for name, text in value.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
             raise ValueError(f"{name[:40]!r} is no name of an environment variable")
@@ -261,6 +269,6 @@ def key_hash(owner: str, idempotency_key: str) -> str:
 
 
 def job_id(name: str, day: date, hashed_key: str) -> str:
-    """`<name>-<yyyymmdd>-<6 base32 characters of the key's hash>`; at most 47 characters, DNS-1035."""
+    """`<name>-<yyyymmdd>-<6 base32 characters of the key's hash>`; at most 47, DNS-1035."""
     letters = base64.b32encode(bytes.fromhex(hashed_key)).decode().lower()[:6]
     return f"{name}-{day:%Y%m%d}-{letters}"

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from ml_platform import render
 from ml_platform.job import JobSpec, Phase
 from ml_platform.repository.git import CommitInfo
 from ml_platform.repository.layout import Place
 from ml_platform.state import JobState, Outcome
+from ml_platform.yaml_document import from_yaml
 
 UNKNOWN = "unknown"
 
@@ -50,6 +50,12 @@ class Row:
     def job_spec(self) -> JobSpec:
         return JobSpec.model_validate(self.spec)
 
+    @property
+    def manifest_commit(self) -> str:
+        """The newest commit that has the manifest at `path`."""
+        removed = not self.active and self.outcome is None
+        return self.commits[-2 if removed and len(self.commits) > 1 else -1]["sha"]
+
     def removed(self, commit: CommitInfo) -> Row:
         """The manifest was taken away without an archive entry: somebody did it by hand."""
         ended = replace(self, active=False, commits=[*self.commits, _commit(commit)])
@@ -63,6 +69,11 @@ class Row:
         _first(hops, "running", (status.get("rayJobInfo") or {}).get("startTime"))
         _first(hops, "ended", status.get("endTime"))
         return replace(self, rayjob=rayjob, hops=hops)
+
+    def seen_before(self, old: Row) -> Row:
+        """With what an earlier journal had seen of the same job."""
+        row = self.observed(old.rayjob) if old.rayjob is not None else self
+        return replace(row, headline=old.headline)
 
     def with_headline(self, headline: dict[str, Any]) -> Row:
         return replace(self, headline=headline)
@@ -126,9 +137,9 @@ class Row:
 
 
 def row_from_manifest(place: Place, path: str, content: bytes, commit: CommitInfo) -> Row:
-    """The row that a committed manifest alone gives; raises ValueError when it is no manifest of ours."""
+    """The row that a manifest alone gives; raises ValueError when it is none of ours."""
     try:
-        manifest = render.from_yaml(content)
+        manifest = from_yaml(content)
         metadata = manifest["metadata"]
         annotations = metadata["annotations"]
         spec = JobSpec.model_validate_json(annotations[render.SPEC])
@@ -137,7 +148,7 @@ def row_from_manifest(place: Place, path: str, content: bytes, commit: CommitInf
         names = (metadata["name"], metadata["namespace"])
         owner, key = annotations[render.OWNER], annotations[render.KEY]
         request = annotations[render.REQUEST]
-    except (yaml.YAMLError, ValidationError, TypeError, KeyError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a manifest of this platform: {error}") from error
     if names != (place.job_id, place.team):
         raise ValueError("name and namespace differ from the path")
@@ -164,6 +175,8 @@ def merged(row: Row, before: Row | None) -> Row:
     at = row.commits[0]["at"]
     if row.active:
         hops.setdefault("submitted", at)
+        for name in ("archived", "ended"):  # somebody has taken its end back
+            hops.pop(name, None)
     else:
         hops.setdefault("archived", at)
         if row.outcome is not None:

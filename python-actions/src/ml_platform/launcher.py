@@ -331,7 +331,7 @@ class Attempt:
                 deadline = time.monotonic() + grace
 
     def _late_reason(self) -> str | None:
-        """Ray sends SIGTERM to the command as well, which may end before the launcher hears of it."""
+        """Ray sends SIGTERM to the command too, which may end before the launcher hears of it."""
         patience = 1.0 if self._child.returncode == -signal.SIGTERM else 0.0
         with contextlib.suppress(queue.Empty):
             return self._events.get(timeout=patience)

@@ -12,14 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from ml_platform import job, policy
-from ml_platform.errors import InputError, NotAllowedError
+from ml_platform.errors import InputError, MlPlatformError, NotAllowedError
 from ml_platform.forecast import Load, expected_wait
 from ml_platform.job import JobRequest, JobSpec, duration
 from ml_platform.pools import Pools
-from ml_platform.render import Identity, render, to_yaml
+from ml_platform.render import Identity, parameters_text, render, spec_text
 from ml_platform.repository import layout
 from ml_platform.team import Team
 from ml_platform.workload import Workload
+from ml_platform.yaml_document import to_yaml
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Site:
 
     pools: Pools
     teams: Mapping[str, Team]
+    broken_teams: Mapping[str, MlPlatformError]
     image: Callable[[str, str], tuple[str, Workload]]
     runs_uri: str
     local: bool
@@ -61,8 +63,8 @@ def plan_job(
 ) -> Plan:
     """Resolve, check and render a request of `owner`, a member of `teams`.
 
-    `key` is the idempotency key, `day` the date in the job's id. Raises InputError, NotFoundError (image)
-    and NotAllowedError (somebody else's team).
+    `key` is the idempotency key, `day` the date in the job's id. Raises InputError, NotFoundError
+    (image) and NotAllowedError (somebody else's team).
     """
     team = _team(request, teams, site)
     image, workload = site.image(request.workload, request.version)
@@ -120,7 +122,7 @@ def input_error(error: ValidationError) -> InputError:
 
 
 _PATTERNS = {
-    "name": "use lower-case letters, digits and hyphens; start with a letter, end with none of them '-'",
+    "name": "use lower-case letters, digits and '-'; start with a letter, do not end with '-'",
     "team": "use the name of a folder of gitops/teams",
     "pool": "use the name of a pool of gitops/pools.yaml",
     "workload": "use the name of a folder of workloads/",
@@ -131,6 +133,8 @@ _PATTERNS = {
 
 
 def _team(request: JobRequest, teams: frozenset[str], site: Site) -> Team:
+    if request.team in site.broken_teams:
+        raise site.broken_teams[request.team]
     if request.team not in site.teams:
         known = ", ".join(sorted(teams)) or "none"
         raise InputError(
@@ -170,14 +174,22 @@ def _resolve(request: JobRequest, image: str, workload: Workload) -> JobSpec:
         env=request.env,
         tags=request.tags,
     )
-    size = len(spec.model_dump_json())
-    if size > policy.MAX_SPEC_BYTES:
-        raise InputError(
-            f"the job's description is {size} bytes, more than {policy.MAX_SPEC_BYTES}",
-            field="parameters",
-            hint="put large inputs into a file of the workload",
-        )
+    _check_size(spec)
     return spec
+
+
+def _check_size(spec: JobSpec) -> None:
+    """Measured as it is written: JSON spells a character outside ASCII in six bytes or twelve."""
+    for name, text, limit in (
+        ("parameters are", parameters_text(spec), policy.MAX_PARAMETER_BYTES),
+        ("job's description is", spec_text(spec), policy.MAX_SPEC_BYTES),
+    ):
+        if len(text) > limit:
+            raise InputError(
+                f"the {name} {len(text)} bytes, more than {limit}",
+                field="parameters",
+                hint="put large inputs into a file of the workload",
+            )
 
 
 def default_name(workload: str) -> str:

@@ -6,7 +6,8 @@ from ml_platform.errors import InputError
 from ml_platform.job import JobSpec, mebibytes
 from ml_platform.pools import Pool
 
-MAX_SPEC_BYTES = 128 * 1024
+MAX_SPEC_BYTES = 128 * 1024  # Kubernetes allows 256 KiB of annotations.
+MAX_PARAMETER_BYTES = 64 * 1024  # Linux allows 128 KiB for one environment variable.
 
 
 def check_fits(spec: JobSpec, pool: Pool) -> None:

@@ -9,7 +9,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ml_platform.errors import InputError
+from ml_platform.file_error import file_error
 from ml_platform.job import Label, mebibytes
+from ml_platform.yaml_document import from_yaml
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,9 @@ class Machine:
 
 
 class Pool(BaseModel):
-    """A set of like machines. Of a local pool only title and price are written; its size is the machine's."""
+    """A set of like machines. A local pool has the size of the machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Label
     title: str
@@ -67,7 +69,7 @@ class Pool(BaseModel):
 class Pools(BaseModel):
     """The whole file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     pools: tuple[Pool, ...]
@@ -94,6 +96,6 @@ class Pools(BaseModel):
 def parse_pools(text: bytes) -> Pools:
     """Read the file's content; raises InputError naming the key."""
     try:
-        return Pools.model_validate(yaml.safe_load(text))
+        return Pools.model_validate(from_yaml(text))
     except (yaml.YAMLError, ValidationError) as error:
-        raise InputError(f"gitops/pools.yaml: {error}", field="pools.yaml") from error
+        raise file_error("gitops/pools.yaml", "pools.yaml", error) from error

@@ -1,17 +1,15 @@
-"""JobSpec → RayJob. Pure: data in, data out; `to_yaml` is the only way a manifest becomes text.
+"""JobSpec → RayJob. Pure: data in, data out; `yaml_document.to_yaml` makes it text.
 
-Why the fields are what they are (create-only objects, counted retries, tokens) is in docs/architecture.md.
+Why the fields are what they are (create-only objects, counted retries, tokens) is in
+docs/architecture.md.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from dataclasses import dataclass
 from typing import Any
-
-import yaml
 
 from ml_platform.job import JobSpec, duration, mebibytes
 from ml_platform.pools import Pool
@@ -33,6 +31,8 @@ PRIORITY = "kueue.x-k8s.io/priority-class"
 GRACE_SECONDS = 30
 _HEAD = {"cpu": "1", "memory": "2Gi"}
 _USER = 1000
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # inside a pod; see where it is used
+SCRATCH = "/tmp"  # noqa: S108  # an emptyDir of the pod, shared with nobody
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Identity:
 
 
 def render(spec: JobSpec, identity: Identity, pool: Pool, runs_uri: str) -> dict[str, Any]:
-    """The RayJob manifest of a job. `runs_uri` is the fsspec folder that holds all run directories."""
+    """The RayJob manifest of a job. `runs_uri` is the fsspec folder of all run directories."""
     env = _environment(spec, identity.job_id, runs_uri)
     return {
         "apiVersion": "ray.io/v1",
@@ -72,7 +72,8 @@ def render(spec: JobSpec, identity: Identity, pool: Pool, runs_uri: str) -> dict
                 "authOptions": {"mode": "token"},
                 "headGroupSpec": {
                     "serviceType": "ClusterIP",
-                    "rayStartParams": {"num-cpus": "0", "dashboard-host": "0.0.0.0"},
+                    # KubeRay reaches it over the pod's address; the token keeps others out.
+                    "rayStartParams": {"num-cpus": "0", "dashboard-host": ANY_ADDRESS},
                     "template": _pod(spec, "ray-head", env, _HEAD, 0, pool=None),
                 },
                 "workerGroupSpecs": [_workers(spec, env, pool)],
@@ -84,21 +85,14 @@ def render(spec: JobSpec, identity: Identity, pool: Pool, runs_uri: str) -> dict
     }
 
 
-def to_yaml(document: dict[str, Any]) -> str:
-    """One YAML document that every parser reads back as the same data."""
-    return yaml.dump(
-        document,
-        Dumper=_Dumper,
-        default_flow_style=False,
-        sort_keys=False,
-        width=1_000_000,
-        allow_unicode=False,
-    )
+def spec_text(spec: JobSpec) -> str:
+    """The spec as it stands in the annotation `ml-platform/spec`."""
+    return json.dumps(spec.model_dump(mode="json", exclude_none=True), separators=(",", ":"))
 
 
-def from_yaml(text: bytes | str) -> Any:
-    """Parse what `to_yaml` wrote (or a person did); raises yaml.YAMLError."""
-    return yaml.load(text, Loader=_Loader)
+def parameters_text(spec: JobSpec) -> str:
+    """The parameters as the training code finds them in JOB_PARAMETERS."""
+    return json.dumps(spec.parameters, separators=(",", ":"), sort_keys=True)
 
 
 def _labels(spec: JobSpec, job_id: str) -> dict[str, str]:
@@ -120,7 +114,7 @@ def _annotations(spec: JobSpec, identity: Identity) -> dict[str, str]:
         REQUEST: identity.request_hash,
         # A head that was lost must not come back and run the job a second time, uncounted.
         "ray.io/disable-provisioned-head-restart": "true",
-        SPEC: json.dumps(spec.model_dump(mode="json", exclude_none=True), separators=(",", ":")),
+        SPEC: spec_text(spec),
     }
     if spec.parent:
         annotations[PARENT] = spec.parent
@@ -132,11 +126,11 @@ def _environment(spec: JobSpec, job_id: str, runs_uri: str) -> list[dict[str, st
     env = {
         "JOB_ID": job_id,
         "JOB_DIR": f"{base}/{job_id}",
-        "JOB_PARAMETERS": json.dumps(spec.parameters, separators=(",", ":"), sort_keys=True),
+        "JOB_PARAMETERS": parameters_text(spec),
         "JOB_WORKERS": str(spec.workers),
         "JOB_GRACE_SECONDS": str(GRACE_SECONDS - 5),
         **({"JOB_RESUME_FROM": f"{base}/{spec.resume_from}"} if spec.resume_from else {}),
-        "HOME": "/tmp",
+        "HOME": SCRATCH,
         **spec.env,
     }
     return [{"name": name, "value": escape_expansion(value)} for name, value in env.items()]
@@ -188,14 +182,14 @@ def _pod(
                 "name": container,
                 "image": spec.image,
                 "imagePullPolicy": "IfNotPresent",
-                "env": env or [{"name": "HOME", "value": "/tmp"}],
+                "env": env or [{"name": "HOME", "value": SCRATCH}],
                 "resources": {"requests": quantities, "limits": dict(quantities)},
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}],
             }
         ],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
@@ -207,38 +201,3 @@ def _pod(
 
 def _labels_of_pod(spec: JobSpec) -> dict[str, str]:
     return {TEAM: spec.team, WORKLOAD: spec.workload}
-
-
-# Plain only where YAML 1.1, YAML 1.2 and Go agree that it is text; all else in double quotes.
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@-]*\Z")
-_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
-
-
-class _Dumper(yaml.CSafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.CSafeDumper, value: str) -> yaml.ScalarNode:
-    plain = _PLAIN.match(value) and value.lower() not in _WORDS
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, None if plain else '"')
-
-
-_Dumper.add_representer(str, _text)
-
-
-class _Loader(yaml.CSafeLoader):
-    """Refuses duplicate keys, which YAML parsers resolve silently and differently."""
-
-
-def _mapping(loader: yaml.CSafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-    doubled = {key for key in keys if keys.count(key) > 1}
-    if doubled:
-        raise yaml.constructor.ConstructorError(
-            None, None, f"the key {sorted(doubled)[0]!r} stands twice", node.start_mark
-        )
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

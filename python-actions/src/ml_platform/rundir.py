@@ -1,25 +1,29 @@
 """A job's run directory as its training code writes it: attempts, logs, metrics, results.
 
-Read only. Nothing in it is trusted: names are checked, links are not followed out of it, bad lines are
-passed over.
+Read only. Nothing in it is trusted: names are checked, links are not followed out of it, bad lines
+are passed over.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import mimetypes
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ml_platform.errors import NotFoundError
 
-_CHUNK = re.compile(r"(\d+)-(\d+)\.jsonl\Z")
-_LOG = re.compile(r"(\d+)(?:-(\d+))?\.log\Z")
+_CHUNK = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.jsonl\Z")
+_LOG = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?\.log\Z")
 MAX_SUMMARY_BYTES = 256 * 1024
+MAX_CHUNK_BYTES = 32 * 2**20
 MAX_ROWS = 50_000
+MAX_RESULTS = 10_000
 
 
 class RunDirectory:
@@ -31,14 +35,16 @@ class RunDirectory:
     def attempts(self) -> list[int]:
         """Numbers of the attempts that were claimed."""
         return sorted(
-            int(entry.name) for entry in self._entries("attempts") if entry.name.isdigit()
+            int(entry.name)
+            for entry in self._entries("attempts")
+            if re.fullmatch("[0-9]{1,9}", entry.name)
         )
 
     def log_files(self, attempt: int | None) -> list[Path]:
         """Log files in order, of one attempt or of all."""
         found = []
         for entry in self._entries("logs"):
-            match = _LOG.match(entry.name)
+            match = _LOG.match(entry.name) if _plain(entry) else None
             if match and (attempt is None or int(match.group(1)) == attempt):
                 found.append(((int(match.group(1)), int(match.group(2) or 0)), entry))
         return [entry for _, entry in sorted(found)]
@@ -67,51 +73,80 @@ class RunDirectory:
 
     def summary(self) -> dict[str, Any] | None:
         """`results/summary.json` if it is a JSON object of reasonable size."""
-        path = self.path / "results" / "summary.json"
+        path = self._folder("results") / "summary.json"
+        if not _plain(path):
+            return None
         try:
             if path.stat().st_size > MAX_SUMMARY_BYTES:
                 return None
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return _sayable(content) if isinstance(content, dict) else None
+        except (OSError, ValueError, RecursionError):
             return None
-        return content if isinstance(content, dict) else None
 
     def results(self) -> list[tuple[str, str, int, datetime]]:
-        """`(path, media type, bytes, time)` of every result file."""
-        base = self.path / "results"
+        """`(path, media type, bytes, time)` of every result file, up to `MAX_RESULTS`."""
+        base = self._folder("results")
         found = []
-        for file in sorted(base.rglob("*")) if base.is_dir() else []:
-            if file.is_symlink() or not file.is_file() or file.name.startswith("."):
+        for file in islice(sorted(base.rglob("*")) if base.is_dir() else [], MAX_RESULTS):
+            if file.name.startswith(".") or not _plain(file):
                 continue
             stat = file.stat()
             media = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
             name = file.relative_to(base).as_posix()
-            found.append((name, media, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
+            if name.isprintable():  # a name that HTTP cannot carry is no result
+                modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                found.append((name, media, stat.st_size, modified))
         return found
 
     def result(self, name: str) -> Path:
         """A result file's path; raises NotFoundError for what is not below `results/`."""
-        base = (self.path / "results").resolve()
-        if "\0" in name:
-            raise NotFoundError(f"there is no result {name!r}")
-        path = (base / name).resolve()
-        if base not in path.parents or not path.is_file():
-            raise NotFoundError(f"there is no result {name!r}")
-        return path
+        base = self._folder("results")
+        try:
+            path = (base / name).resolve()
+            if base in path.parents and _plain(path):
+                return path
+        except (OSError, ValueError):  # a name too long, or with NUL
+            pass
+        raise NotFoundError(f"there is no result {name[:200]!r}")
 
-    def _entries(self, folder: str) -> Iterator[Path]:
-        base = self.path / folder
+    def _folder(self, name: str) -> Path:
+        """A folder of the run directory, never one that a link leads to elsewhere."""
+        base = self.path.resolve()
+        folder = (base / name).resolve()
+        return folder if base in folder.parents else base / ".none"
+
+    def _entries(self, name: str) -> Iterator[Path]:
+        base = self._folder(name)
         return iter(base.iterdir()) if base.is_dir() else iter(())
 
     def _chunks(self) -> list[tuple[int, int, Path]]:
         matches = ((_CHUNK.match(entry.name), entry) for entry in self._entries("metrics"))
-        return sorted((int(m.group(1)), int(m.group(2)), entry) for m, entry in matches if m)
+        return sorted(
+            (int(m.group(1)), int(m.group(2)), entry) for m, entry in matches if m and _plain(entry)
+        )
+
+
+def _plain(path: Path) -> bool:
+    """Whether it is a file itself: a link may lead to another job, a pipe would never end."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _sayable(value: Any) -> Any:
+    """`value` as JSON for everybody: NaN is missing, half a character is a question mark."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_sayable(key): _sayable(item) for key, item in value.items()}
+    return [_sayable(item) for item in value] if isinstance(value, list) else value
 
 
 def _parse_cursor(cursor: str) -> dict[int, int]:
     seen: dict[int, int] = {}
     for part in filter(None, cursor.split(",")):
-        match = re.fullmatch(r"(\d{1,9})-(\d{1,9})", part)
+        match = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", part)
         if match:
             seen[int(match.group(1))] = int(match.group(2))
     return seen
@@ -119,14 +154,15 @@ def _parse_cursor(cursor: str) -> dict[int, int]:
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
+        if path.stat().st_size > MAX_CHUNK_BYTES:
+            return
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:
+            if isinstance(row, dict):
+                yield _sayable(row)
+        except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict):
-            # JSON has no NaN, browsers refuse it: such a value is shown as missing.
-            yield {k: None if isinstance(v, float) and v - v != 0 else v for k, v in row.items()}

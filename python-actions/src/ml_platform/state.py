@@ -28,8 +28,8 @@ class Outcome(BaseModel):
 class Facts:
     """What is known of a job.
 
-    `active`: its manifest is in the active set. `outcome`: from the archive. `rayjob`: the object as the
-    API server gives it (the local agent keeps the same shape), None while it has not been applied.
+    `active`: its manifest is in the active set. `outcome`: of the archive. `rayjob`: the object as
+    the API server gives it (the local agent keeps the same shape), None while it is not applied.
     """
 
     active: bool
@@ -58,11 +58,14 @@ def job_state(facts: Facts) -> JobState:
         return JobState(Phase.CANCELLED, "Its manifest was removed from the repository.", attempt)
     if facts.rayjob is None:
         return JobState(Phase.SUBMITTED, _NOT_APPLIED, 0)
-    phase, reason = _applied_phase(status, attempt)
+    suspended = (facts.rayjob.get("spec") or {}).get("suspend") is True
+    phase, reason = _applied_phase(status, attempt, suspended=suspended)
     return JobState(phase, reason, attempt if not phase.final else max(attempt - 1, 0))
 
 
-def _applied_phase(status: dict[str, Any], attempt: int) -> tuple[Phase, str | None]:
+def _applied_phase(
+    status: dict[str, Any], attempt: int, *, suspended: bool
+) -> tuple[Phase, str | None]:
     deployment = str(status.get("jobDeploymentStatus") or "")
     job = str(status.get("jobStatus") or "")
     message = status.get("message") or None
@@ -73,6 +76,8 @@ def _applied_phase(status: dict[str, Any], attempt: int) -> tuple[Phase, str | N
             return Phase.FAILED, message
         case "Failed" | "ValidationFailed":
             return Phase.FAILED, message
+        case "" if suspended:
+            return Phase.QUEUED, message
         case "Suspended" | "Suspending":
             return Phase.QUEUED, message
         case "Retrying":

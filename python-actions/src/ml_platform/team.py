@@ -8,7 +8,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml_platform.errors import InputError
+from ml_platform.file_error import file_error
 from ml_platform.job import Label
+from ml_platform.yaml_document import from_yaml
 
 
 class Team(BaseModel):
@@ -30,9 +32,9 @@ class Team(BaseModel):
 def parse_team(text: bytes, folder: str) -> Team:
     """Read one team's file; raises InputError naming the folder."""
     try:
-        team = Team.model_validate(yaml.safe_load(text))
+        team = Team.model_validate(from_yaml(text))
     except (yaml.YAMLError, ValidationError) as error:
-        raise InputError(f"teams/{folder}/team.yaml: {error}", field=folder) from error
+        raise file_error(f"teams/{folder}/team.yaml", folder, error) from error
     if team.name != folder:
         raise InputError(f"teams/{folder}/team.yaml: name must be {folder!r}", field=folder)
     return team

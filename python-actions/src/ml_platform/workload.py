@@ -8,17 +8,28 @@ from typing import Annotated, Any, Literal
 
 import jsonschema
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ml_platform.errors import InputError, NotFoundError
-from ml_platform.job import Cpu, Duration, Gpus, Quantity, Workers, WorkloadName
+from ml_platform.file_error import file_error
+from ml_platform.job import (
+    Cpu,
+    Duration,
+    Gpus,
+    Quantity,
+    Workers,
+    WorkloadName,
+    check_json,
+    duration,
+    refuse_control_characters,
+)
+from ml_platform.yaml_document import from_yaml
 
 FILE_NAME = "workload.yaml"
-MAX_PARAMETER_BYTES = 64 * 1024
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Environment(_Part):
@@ -83,8 +94,23 @@ class Workload(_Part):
             raise ValueError("environments: `main` is missing; it runs the entrypoint")
         if self.headline is not None and self.headline not in self.metrics:
             raise ValueError(f"headline: {self.headline!r} is not among the metrics")
+        for preset in self.presets.values():
+            duration(preset.max_duration)
+            check_json(preset.parameters)
+        check_json(self.parameters)
+        _check_references(self.parameters)
         jsonschema.Draft202012Validator.check_schema(self.parameters)
         return self
+
+    @field_validator("entrypoint")
+    @classmethod
+    def _plain_arguments(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for argument in value:
+            refuse_control_characters(argument)
+            if "$(" in argument:
+                # Kubernetes would expand it in the submitter's arguments, this machine would not.
+                raise ValueError("an argument may not hold $(; read a variable in the program")
+        return value
 
     @cached_property
     def _validator(self) -> jsonschema.Draft202012Validator:
@@ -93,16 +119,32 @@ class Workload(_Part):
     def defaults(self) -> dict[str, Any]:
         """Default of each parameter that has one."""
         properties = self.parameters.get("properties", {})
-        return {name: p["default"] for name, p in properties.items() if "default" in p}
+        return {
+            name: schema["default"]
+            for name, schema in properties.items()
+            if isinstance(schema, dict) and "default" in schema
+        }
 
     def resolve_parameters(
         self, given: dict[str, Any], preset: Preset | None = None
     ) -> dict[str, Any]:
-        """Defaults, then the preset, then what was given; raises InputError naming the parameter."""
+        """Defaults, then the preset, then what was given; InputError names the parameter."""
         merged = {**self.defaults(), **(preset.parameters if preset else {}), **given}
         for problem in sorted(self._validator.iter_errors(merged), key=lambda e: list(e.path)):
             raise InputError(_sentence(problem), field=_field(problem), hint=_known(self))
-        return merged
+        return self._whole_numbers(merged)
+
+    def _whole_numbers(self, values: dict[str, Any]) -> dict[str, Any]:
+        """JSON Schema takes 3.0 for an integer; a program gets the 3 that it asked for."""
+        kinds = {
+            name: schema.get("type")
+            for name, schema in self.parameters.get("properties", {}).items()
+            if isinstance(schema, dict)
+        }
+        return {
+            name: int(value) if kinds.get(name) == "integer" else value
+            for name, value in values.items()
+        }
 
     def preset(self, name: str | None) -> Preset | None:
         """The preset called `name`; raises InputError with those that exist."""
@@ -114,6 +156,18 @@ class Workload(_Part):
                 f"{self.name} has no preset {name!r}", field="preset", hint=f"it has: {known}"
             )
         return self.presets[name]
+
+
+def _check_references(schema: Any) -> None:
+    """Only whole schemas: a reference would be followed, if need be over the network."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+                raise ValueError(f"parameters: {key} is not used here; write the schema out")
+            _check_references(value)
+    elif isinstance(schema, list):
+        for item in schema:
+            _check_references(item)
 
 
 def _field(problem: jsonschema.ValidationError) -> str:
@@ -135,13 +189,9 @@ def load_workload(folder: Path) -> Workload:
     if not path.is_file():
         raise NotFoundError(f"{folder.name} has no {FILE_NAME}", hint="see workloads/README.md")
     try:
-        return Workload.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path.name} is not YAML: {error}", field=folder.name) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path.name}: {where}: {first['msg']}", field=folder.name) from error
+        return Workload.model_validate(from_yaml(path.read_bytes()))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise file_error(path.name, folder.name, error) from error
     except jsonschema.SchemaError as error:
         raise InputError(
             f"{path.name}: parameters is no JSON Schema: {error.message}", field=folder.name

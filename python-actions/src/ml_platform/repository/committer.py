@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import yaml
@@ -25,10 +25,11 @@ from ml_platform.errors import (
     ServiceUnavailableError,
 )
 from ml_platform.job import Phase
-from ml_platform.render import OUTCOME, from_yaml, to_yaml
+from ml_platform.render import OUTCOME
 from ml_platform.repository import layout
 from ml_platform.repository.git import Author, Edit, GitopsRepository
 from ml_platform.state import Outcome
+from ml_platform.yaml_document import from_yaml, to_yaml
 
 log = logging.getLogger(__name__)
 MAX_BATCH = 256
@@ -199,14 +200,14 @@ class Committer:
                     commits_total.labels(kind).inc(number)
                 return answers
             push_conflicts.inc()
-            pause = random.uniform(0, min(0.5, 0.005 * 2**attempt))
+            pause = random.uniform(0, min(0.5, 0.005 * 2**attempt))  # noqa: S311  # no secret
             log.info("another writer moved main; reading again in %.3f s", pause)
             time.sleep(pause)
         raise ServiceUnavailableError(f"main was moved by others {MAX_TRIES} times in a row")
 
 
 class _Batch:
-    """One turn's commits on top of `head`, with what they changed kept in view of the later ones."""
+    """One turn's commits on top of `head`; each is decided in view of the earlier ones."""
 
     def __init__(self, repository: GitopsRepository, journal: Journal, head: str) -> None:
         self._repository = repository
@@ -250,7 +251,7 @@ class _Batch:
             path=order.path,
             active=True,
             request_hash=order.request_hash,
-            submitted_at=datetime.now().astimezone(),
+            submitted_at=datetime.now(UTC),
             commit=self.tip,
         )
         return receipt
@@ -295,12 +296,12 @@ def with_outcome(content: bytes, outcome: Outcome) -> bytes:
     try:
         manifest = from_yaml(content)
         annotations = manifest["metadata"].setdefault("annotations", {})
+        annotations[OUTCOME] = outcome.model_dump_json(exclude_none=True)
+        return to_yaml(manifest).encode()
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"its manifest cannot be read: {error}", hint="mend or remove the file in Git"
         ) from error
-    annotations[OUTCOME] = outcome.model_dump_json(exclude_none=True)
-    return to_yaml(manifest).encode()
 
 
 _UNSAFE = re.compile(r"[^\w .,'()&+/:-]|[\x00-\x1f\x7f]")

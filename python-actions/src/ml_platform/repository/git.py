@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +60,7 @@ class CommitInfo:
 
 
 class GitopsRepository:
-    """One thread at a time may write; any may read."""
+    """One thread at a time may write; any may read. Each thread has its own libgit2 repository."""
 
     def __init__(self, path: Path) -> None:
         if not (path / "HEAD").is_file():
@@ -66,7 +68,14 @@ class GitopsRepository:
                 f"there is no GitOps repository at {path}", hint="start it with `ml-platform up`"
             )
         self.path = path
-        self._repo = pygit2.Repository(str(path))
+        self._of_thread = threading.local()
+
+    @property
+    def _repo(self) -> pygit2.Repository:
+        repo = getattr(self._of_thread, "repo", None)
+        if repo is None:
+            repo = self._of_thread.repo = pygit2.Repository(str(self.path))
+        return repo
 
     def head(self) -> str:
         """Commit id of `main`."""
@@ -84,6 +93,11 @@ class GitopsRepository:
         if not isinstance(blob, pygit2.Blob) or blob.filemode != _FILE:
             raise NotFoundError(f"{path} is no plain file of the GitOps repository")
         return bytes(blob.data)
+
+    def oid(self, commit: str, path: str) -> str | None:
+        """Id of what is at a path: it changes when the content does. None when nothing is there."""
+        tree = self._repo[commit].peel(pygit2.Tree)
+        return str(tree[path].id) if path in tree else None
 
     def folders(self, commit: str, path: str) -> list[str]:
         """Names of the folders in a folder; none when it is missing."""
@@ -108,7 +122,7 @@ class GitopsRepository:
     def history(self, since: str | None, until: str) -> Iterator[CommitInfo]:
         """Commits after `since` up to `until`, oldest first, along first parents.
 
-        Raises NotFoundError when `since` is no ancestor of `until` (somebody rewrote history).
+        Raises NotFoundError, at once, when `since` is no ancestor of `until` in that line.
         """
         chain: list[pygit2.Commit] = []
         current: pygit2.Commit | None = self._commit(until)
@@ -117,8 +131,7 @@ class GitopsRepository:
             current = current.parents[0] if current.parents else None
         if since is not None and current is None:
             raise NotFoundError(f"{since} is no longer part of main")
-        for commit in reversed(chain):
-            yield self._info(commit)
+        return map(self._info, reversed(chain))
 
     def _commit(self, sha: str) -> pygit2.Commit:
         return self._repo[sha].peel(pygit2.Commit)
@@ -185,9 +198,16 @@ class GitopsRepository:
         try:
             # libgit2 takes the reference's lock and compares with the value read above.
             reference.set_target(pygit2.Oid(hex=new))
-        except pygit2.GitError:
+        except pygit2.GitError as error:
+            # A full or read-only disk must not pass for a race: that would be tried many times.
+            if self.head() == expected and not self._locked():
+                raise OSError(f"main cannot be moved: {error}") from error
             return False
         return True
+
+    def _locked(self) -> bool:
+        """Whether another process is moving `main` right now."""
+        return (self.path / f"{MAIN}.lock").exists()
 
 
 def _files(tree: object, prefix: str) -> Iterator[tuple[str, str]]:
@@ -215,5 +235,10 @@ def seed(path: Path, source: Path) -> GitopsRepository:
         repo.create_commit(
             MAIN, signature, signature, "Seed from the project's gitops/\n", tree, []
         )
-        draft.rename(path)
+        try:
+            draft.rename(path)
+        except OSError:  # another process was quicker
+            shutil.rmtree(draft)
+            if not (path / "HEAD").is_file():
+                raise
     return GitopsRepository(path)

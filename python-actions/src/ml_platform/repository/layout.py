@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 POOLS = "pools.yaml"
+TEAMS = "teams"
 # Any other name (kustomization.yaml, .argocd-source.yaml, …) would change what Argo CD does.
 _JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")

@@ -39,7 +39,7 @@ class RunBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: dict[str, Any]
-    dryRun: bool = False
+    dryRun: Annotated[bool, Field(strict=True)] = False
     idempotencyKey: Annotated[str | None, Field(pattern=KEY_PATTERN)] = None
     secrets: dict[str, str] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
@@ -132,7 +133,14 @@ def _add_operations(app: FastAPI, platform: Platform, runner: Runner) -> None:
 
 def _error(error: MlPlatformError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if error.http_status == 401 else None
-    return JSONResponse({"error": error.as_dict()}, status_code=error.http_status, headers=headers)
+    return _Json({"error": error.as_dict()}, status_code=error.http_status, headers=headers)
+
+
+class _Json(JSONResponse):
+    """In ASCII: an error may quote half a character of the request, which UTF-8 cannot."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content).encode("ascii")
 
 
 def _add_error_handlers(app: FastAPI) -> None:
@@ -151,7 +159,7 @@ def _add_error_handlers(app: FastAPI) -> None:
         if error.status_code == 404:
             return _error(NotFoundError("there is no such address"))
         failure = InputError(str(error.detail))
-        return JSONResponse({"error": failure.as_dict()}, status_code=error.status_code)
+        return _Json({"error": failure.as_dict()}, status_code=error.status_code)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -95,7 +95,7 @@ class BackstageTokens:
         await self._client.aclose()
 
     async def verify(self, token: str) -> Principal:
-        """The caller; raises AuthenticationError, or ServiceUnavailableError without Backstage's keys."""
+        """The caller; raises AuthenticationError, ServiceUnavailableError without Backstage."""
         claims = await self._claims(token)
         on_behalf_of = claims.get("obo")
         if on_behalf_of is None:
@@ -108,7 +108,7 @@ class BackstageTokens:
         try:
             header = jwt.get_unverified_header(token)
             plugin = jwt.decode(token, options={"verify_signature": False}).get("sub")
-        except jwt.InvalidTokenError as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise AuthenticationError("the bearer token is not one of this platform") from error
         if header.get("typ") != PLUGIN_TOKEN_TYPE or header.get("alg") != "ES256":
             raise AuthenticationError("the bearer token is not a Backstage plugin token")
@@ -124,7 +124,7 @@ class BackstageTokens:
                 options={"require": ["exp", "iat", "sub", "aud"]},
                 leeway=5,
             )
-        except jwt.InvalidTokenError as error:
+        except (jwt.PyJWTError, ValueError, OverflowError) as error:
             raise AuthenticationError(f"the token was refused: {error}") from error
 
     async def _key(self, plugin: str, kid: str) -> jwt.PyJWK:
@@ -133,7 +133,10 @@ class BackstageTokens:
         # An unknown key id may be a new key; asked for at most every two seconds.
         if (kid not in keys and stale > 2) or stale > KEYS_LIFETIME:
             body = await self._get(f"/api/{plugin}/.backstage/auth/v1/jwks.json", {})
-            keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(body).keys}
+            try:
+                keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(body).keys}
+            except (jwt.PyJWTError, AttributeError, TypeError) as error:
+                raise ServiceUnavailableError("Backstage's keys cannot be read") from error
             self._keys[plugin] = (self._clock(), keys)
         if kid not in keys:
             raise AuthenticationError(
@@ -147,7 +150,8 @@ class BackstageTokens:
         if known is not None and self._clock() < until:
             return known
         info = await self._get("/api/auth/v1/userinfo", {"Authorization": f"Bearer {token}"})
-        claims = info.get("claims", {})
+        claims = info.get("claims")
+        claims = claims if isinstance(claims, dict) else {}
         user, groups = claims.get("sub"), claims.get("ent", [])
         if (
             not isinstance(user, str)

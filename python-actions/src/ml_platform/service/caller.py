@@ -1,4 +1,4 @@
-"""What routes depend on: the verified caller and the platform. Set by the middleware of `app.py`."""
+"""What routes depend on: the verified caller and the platform, set by `app.py`."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ async def stream_events(
 ) -> StreamingResponse:
     """Each event's id is `<journal>:<number>`; one of another journal begins with now."""
     epoch, _, number = (last_event_id or "").partition(":")
-    known = epoch == await asyncio.to_thread(platform.journal.epoch) and number.isdigit()
+    known = epoch == await asyncio.to_thread(platform.journal.epoch) and _is_number(number)
     start = int(number) if known else await asyncio.to_thread(platform.journal.last_event)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
@@ -36,17 +36,24 @@ async def stream_events(
     )
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
+
+
 async def _events(platform: Platform, caller: Principal, last: int) -> AsyncIterator[str]:
-    epoch = await asyncio.to_thread(platform.journal.epoch)
     yield "retry: 1000\n\n"
     with platform.notices.listen() as changed:
         while not platform.notices.closed:
             changed.clear()
-            for seq, job_id in await asyncio.to_thread(platform.journal.events, last):
-                last = seq
-                event = await asyncio.to_thread(_event, platform, caller, seq, job_id)
-                if event is not None:
-                    yield f"id: {epoch}:{seq}\nevent: job\ndata: {event.model_dump_json()}\n\n"
+            # A long gap comes in several parts; all of them before the next wait.
+            while found := await asyncio.to_thread(platform.journal.events, last):
+                epoch = await asyncio.to_thread(platform.journal.epoch)
+                for seq, job_id in found:
+                    last = seq
+                    event = await asyncio.to_thread(_event, platform, caller, seq, job_id)
+                    if event is not None:
+                        data = event.model_dump_json()
+                        yield f"id: {epoch}:{seq}\nevent: job\ndata: {data}\n\n"
             # Many changes in one moment are one event per job, not a storm.
             await asyncio.sleep(PAUSE_SECONDS)
             try:

@@ -25,7 +25,7 @@ BLOCK = 64 * 1024
 
 
 @router.get("", summary="Jobs of the caller's teams, newest first")
-def list_jobs(
+def list_jobs(  # noqa: PLR0913, PLR0917  # one argument per query parameter is FastAPI's way
     user: User,
     platform: Parts,
     team: str | None = None,
@@ -72,8 +72,7 @@ def get_job(job_id: str, user: User, platform: Parts) -> models.Job:
 @router.get("/{job_id}/manifest", summary="The manifest as it was committed")
 def get_manifest(job_id: str, user: User, platform: Parts) -> PlainTextResponse:
     row = platform.visible(job_id, user)
-    commit = row.commits[-1]["sha"] if not row.active else platform.repository.head()
-    content = platform.repository.read_path(commit, row.path)
+    content = platform.repository.read_path(row.manifest_commit, row.path)
     return PlainTextResponse(content, media_type="application/yaml")
 
 
@@ -116,7 +115,7 @@ async def _log(
     at: dict[Path, int] = {}
     if tail is not None:
         files = await asyncio.to_thread(run.log_files, attempt)
-        at = {file: size for file, size in await asyncio.to_thread(_tail, files, tail)}
+        at = dict(await asyncio.to_thread(_tail, files, tail))
     while True:
         row = await asyncio.to_thread(platform.journal.get, job_id)
         over = row.phase.final or (attempt is not None and attempt < row.attempt)

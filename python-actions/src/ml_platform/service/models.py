@@ -1,4 +1,4 @@
-"""What the job API answers with. The OpenAPI document and the TypeScript types are made from here."""
+"""What the job API answers with; the source of the OpenAPI document and the TypeScript types."""
 
 from __future__ import annotations
 

@@ -15,17 +15,14 @@ from ml_platform.forecast import Load
 from ml_platform.job import JobRequest
 from ml_platform.journal import SqliteJournal
 from ml_platform.journal_row import Row
-from ml_platform.local.machine import machine
 from ml_platform.plan import Plan, Site, plan_job, wait_of
-from ml_platform.pools import Pools, parse_pools
-from ml_platform.repository import layout
 from ml_platform.repository.committer import Committer, Receipt
 from ml_platform.repository.git import seed
 from ml_platform.service.auth import Principal
 from ml_platform.service.notices import Notices
+from ml_platform.service.site_files import SiteFiles
 from ml_platform.service.views import Views
 from ml_platform.settings import Settings
-from ml_platform.team import Team, parse_team
 from ml_platform.workload import Workload, load_workload
 
 log = logging.getLogger(__name__)
@@ -43,10 +40,13 @@ class Platform:
         self.journal = SqliteJournal(settings.journal_file, self.notices.tell)
         self.images = ImageStore(settings)
         self.on_push: Callable[[], None] = lambda: None
-        self.committer = Committer(self.repository, self.journal, lambda: self.on_push())
+        self.committer = Committer(self.repository, self.journal, self._pushed)
         self.views = Views(settings.runs_dir, self.workload_of, settings.backstage_url)
-        self._site: tuple[str, Pools, dict[str, Team]] | None = None
+        self._files = SiteFiles(self.repository)
         self._workload_of_digest = lru_cache(256)(self._load_workload)
+
+    def _pushed(self) -> None:
+        self.on_push()  # looked up at each push: the agent is set later
 
     def start(self) -> None:
         self.journal.sync(self.repository, self.repository.head())
@@ -60,25 +60,16 @@ class Platform:
     # ── what a plan depends on ──────────────────────────────────────────────────────────────────
 
     def site(self) -> Site:
-        """Pools and teams as `main` has them now; read again only when it moved."""
-        head = self.repository.head()
-        if self._site is None or self._site[0] != head:
-            self._site = (head, *self._read_site(head))
-        _, pools, teams = self._site
+        """Pools and teams as `main` has them now."""
+        teams = self._files.teams()
         return Site(
-            pools=pools,
-            teams=teams,
+            pools=self._files.pools(),
+            teams=teams.known,
+            broken_teams=teams.broken,
             image=self._image,
             runs_uri=self.settings.runs_dir.as_uri(),
             local=True,
         )
-
-    def _read_site(self, head: str) -> tuple[Pools, dict[str, Team]]:
-        blob = self.repository.read_path(head, layout.POOLS)
-        names = self.repository.folders(head, "teams")
-        files = {name: self.repository.read_path(head, layout.team_path(name)) for name in names}
-        pools = parse_pools(blob).sized_by(machine())
-        return pools, {name: parse_team(text, name) for name, text in files.items()}
 
     def _image(self, workload: str, version: str) -> tuple[str, Workload]:
         image = self.images.resolve(workload, version)
@@ -95,7 +86,7 @@ class Platform:
 
     def teams_of(self, principal: Principal) -> frozenset[str]:
         """Teams whose jobs the caller sees and may start."""
-        teams = self.site().teams
+        teams = self._files.teams().known
         if principal.everything or not principal.is_user:
             return frozenset(teams)
         return frozenset(t.name for t in teams.values() if t.group in principal.groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated, Any
 
@@ -118,21 +119,24 @@ def _workload(workload: Workload, images: list[models.ImageView]) -> models.Work
 
 @router.get("/catalog/entities", summary="Catalog entities, all or those since a cursor")
 def list_entities(caller: Caller, platform: Parts, after: str = "") -> dict[str, Any]:
-    """The cursor is `<journal>:<position>:<time>`; another journal or an old one starts afresh."""
+    """The cursor is `<journal>:<position>:<time>`; another journal or an old one starts afresh.
+
+    At most 1,000 jobs an answer, the oldest first: ask on until the cursor stays the same.
+    """
     epoch = platform.journal.epoch()
     position, taken = _cursor(after, epoch)
-    teams = tuple(sorted(platform.teams_of(caller)))
+    teams = platform.teams_of(caller)
     # Images and pools change without an entry in the journal, so they come with every answer.
     upserts = catalog.pool_entities(platform.site().pools, "group:default/platform")
     workloads = {view.name: view for view in list_workloads(caller, platform)}
     upserts += [catalog.workload_entity(view) for view in workloads.values()]
-    rows, _ = platform.journal.select(teams, {}, None, PAGE, None, after=position)
+    rows = platform.journal.after(position or 0, PAGE)
     for row in rows:
         known = workloads.get(str(row.spec["workload"]))
-        upserts.append(
-            catalog.job_entity(row, known.system if known else None, platform.page_url(row.job_id))
-        )
-    last = max([position or 0, *(row.position for row in rows)])
+        system = known.system if known else None
+        if row.team in teams:
+            upserts.append(catalog.job_entity(row, system, platform.page_url(row.job_id)))
+    last = rows[-1].position if rows else position or 0
     reset = position is None
     now = int(time.time()) if reset else taken
     return {
@@ -145,7 +149,7 @@ def list_entities(caller: Caller, platform: Parts, after: str = "") -> dict[str,
 
 def _cursor(after: str, epoch: str) -> tuple[int | None, int]:
     parts = after.split(":")
-    if len(parts) != 3 or parts[0] != epoch or not (parts[1] + parts[2]).isdigit():
+    if parts[0] != epoch or not re.fullmatch(r"[0-9]{1,15}:[0-9]{1,15}", ":".join(parts[1:])):
         return None, 0
     taken = int(parts[2])
     if time.time() - taken > RESET_SECONDS:
