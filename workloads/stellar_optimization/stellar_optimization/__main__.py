@@ -21,9 +21,7 @@ def main() -> int:
     start = load_design(job.parameters.start)
     files = RunDirectory(job.directory, job.attempt)
     saved = files.newest_checkpoint()
-    state = (
-        State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
-    )
+    state = State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
     print(f"job {job.job_id}, attempt {job.attempt}, {job.workers} workers: {job.parameters}")
     print(f"start {start.name}: official score {start.score('high')} at high fidelity, ", end="")
     print(f"{start.score('low')} at low fidelity. Origin: {start.origin}", flush=True)

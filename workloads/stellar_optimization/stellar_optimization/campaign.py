@@ -15,7 +15,7 @@ from stellar_optimization.worker import Worker
 
 SLICE = 20  # solves per slice of a search, about 8 seconds: what a killed driver loses per worker
 LONGEST_WAIT = 120.0  # seconds of search after which a first official score is wanted
-LOW_GATE = 0.02  # low-fidelity violation above which high fidelity is not tried
+PATIENCE = 6
 
 
 class Superseded(Exception):
@@ -78,12 +78,9 @@ class Campaign:
         called = time.monotonic()
         first = self.state.step == 0
         seed = self.job.parameters.seed if first else 0
-        for search, begun in zip(
-            self.state.searches,
-            ray.get([self._begin(index, seed) for index in range(len(self.workers))]),
-            strict=True,
-        ):
-            vars(search).update(begun)
+        begun = ray.get([self._begin(index, seed) for index in range(len(self.workers))])
+        for search, progress in zip(self.state.searches, begun, strict=True):
+            vars(search).update(progress)
         if first and self.state.searches[0].feasible:
             self.state.start_elongation = self.state.searches[0].elongation
         self._begun = time.monotonic()
@@ -96,7 +93,10 @@ class Campaign:
         self._terminated = True
 
     def _time_is_up(self) -> bool:
-        return self.state.seconds >= self.job.parameters.max_seconds
+        """A slow machine gets up to PATIENCE times the budget to reach a design worth scoring."""
+        budget = self.job.parameters.max_seconds
+        promising = any(not candidate.failed for candidate in self.state.candidates)
+        return self.state.seconds >= budget * (1 if promising else PATIENCE)
 
     def _assign(self, index: int) -> None:
         """Give an idle worker what is most useful now; none when everything useful is under way."""
@@ -136,9 +136,7 @@ class Campaign:
 
     def _wants_score(self, candidate: Candidate) -> bool:
         busy = any(task.candidate is candidate for task in self._tasks.values())
-        return not busy and (
-            candidate.low is None or (candidate.high is None and _passes_gate(candidate.low))
-        )
+        return not busy and candidate.high is None and not candidate.failed
 
     def _score(self, index: int, candidate: Candidate) -> None:
         fidelity = "low" if candidate.low is None else "high"
@@ -166,10 +164,6 @@ class Campaign:
 
     def _save(self) -> None:
         self.files.write_checkpoint(self.state.step, self.state.to_json())
-
-
-def _passes_gate(low: dict[str, Any]) -> bool:
-    return low["error"] is None and max(low["violations"]) <= LOW_GATE
 
 
 def _search_line(index: int, search: SearchState) -> str:

@@ -7,19 +7,23 @@ import matplotlib
 
 matplotlib.use("Agg")  # a worker has no display
 
-import matplotlib.pyplot as plt  # noqa: E402 - after the choice of the backend
-import numpy as np  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
 
-from stellar_optimization import problem  # noqa: E402
-from stellar_optimization.design import Boundary  # noqa: E402
-from stellar_optimization.state import Candidate  # noqa: E402
+from stellar_optimization import problem
+from stellar_optimization.design import Boundary
+from stellar_optimization.state import Candidate
 
 START, END = "#8a8f98", "#1f5fbf"
 BOUNDS = {
     "aspect_ratio": ("Aspect ratio", problem.MAX_ASPECT, "at most"),
     "triangularity": ("Mean triangularity", problem.MAX_TRIANGULARITY, "at most"),
-    "iota_per_period": ("Edge rotational transform\nper field period", problem.MIN_IOTA, "at least"),
+    "iota_per_period": (
+        "Edge rotational transform\nper field period",
+        problem.MIN_IOTA,
+        "at least",
+    ),
 }
 
 
@@ -40,7 +44,9 @@ def convergence(history: list[dict[str, Any]], candidates: list[Candidate]) -> b
     elongation.set(title="Largest elongation (screening model)", ylabel="Elongation")
     for axis, (name, (title, bound, sense)) in zip(bounded, BOUNDS.items(), strict=True):
         _line(axis, history, name, title)
+        slack = problem.TOLERANCE * abs(bound) * (1 if sense == "at most" else -1)
         axis.axhline(bound, color="#c2410c", ls="--", lw=1, label=f"{sense} {bound:g}")
+        axis.axhspan(bound, bound + slack, color="#c2410c", alpha=0.12, label="1 % tolerance")
         axis.set(title=title)
         axis.legend(fontsize=8)
     for axis in (score, elongation, *bounded):
@@ -72,7 +78,9 @@ def _official_results(candidates: list[Candidate]) -> str:
 
 def sections(start: Boundary, end: Boundary) -> bytes:
     """Cross-sections of both boundaries at four toroidal angles of half a field period."""
-    figure, axes = plt.subplots(1, 4, figsize=(12, 4), layout="constrained", sharex=True, sharey=True)
+    figure, axes = plt.subplots(
+        1, 4, figsize=(12, 4), layout="constrained", sharex=True, sharey=True
+    )
     theta = np.linspace(0, 2 * np.pi, 361)
     for axis, fraction in zip(axes, (0, 1 / 6, 1 / 3, 1 / 2), strict=True):
         for boundary, colour, label in ((start, START, "start"), (end, END, "end")):

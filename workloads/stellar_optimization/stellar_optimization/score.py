@@ -38,9 +38,7 @@ def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
     if fidelity == "high":
         settings = choose.default_high_fidelity_skip_qi()
     else:
-        settings = choose(
-            boozer_preset_settings=None, qi_settings=None, turbulent_settings=None
-        )
+        settings = choose(boozer_preset_settings=None, qi_settings=None, turbulent_settings=None)
     started = time.monotonic()
     result: dict[str, Any] = {
         "evaluator": f"constellaration {version('constellaration')}, vmecpp {version('vmecpp')}",
@@ -54,15 +52,17 @@ def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
     try:
         surface = surface_rz_fourier.SurfaceRZFourier.model_validate(boundary)
         metrics, _ = forward_model.forward_model(surface, settings=settings)
-    except Exception as error:  # the solver has no exception of its own; no equilibrium is an answer
+    except (
+        Exception
+    ) as error:  # the solver has no exception of its own; no equilibrium is an answer
         result["error"] = f"{type(error).__name__}: {error}"[:200]
     else:
         feasible = problem.is_feasible(metrics)
-        violations = problem._normalized_constraint_violations(metrics)  # noqa: SLF001 - no public one
+        violations = problem._normalized_constraint_violations(metrics)
         result["elongation"] = float(metrics.max_elongation)
         result["violations"] = [float(value) for value in violations]
         result["feasible"] = bool(feasible)
-        result["score"] = float(problem._score(metrics)) if feasible else 0.0  # noqa: SLF001 - as above
+        result["score"] = float(problem._score(metrics)) if feasible else 0.0
     return {**result, "seconds": round(time.monotonic() - started, 1)}
 
 

@@ -1,6 +1,7 @@
 """The screening model: optimisation variables -> elongations and constraint values, with Jacobian."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,13 @@ SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|)
 
 @dataclass(frozen=True)
 class Screening:
-    """Values at one point: elongations (geometry.SECTIONS,), then aspect ratio, triangularity, iota."""
+    """Values at one point: elongations (geometry.SECTIONS,), then aspect ratio, triangularity, iota.
+
+    `values` are smooth; `official` has the triangularity as the evaluator measures it.
+    """
 
     values: np.ndarray
+    official: np.ndarray
     equilibrium: Equilibrium
 
     @property
@@ -49,6 +54,9 @@ class ScreeningModel:
         self._base = np.zeros(self._solver.shape)
         self._base[0, 0, ntor] = 1.0
         self._shape = jax.jit(self._shape_of)
+        self._official_triangularity = jax.jit(
+            partial(geometry.official_triangularity, periods=periods)
+        )
         self._shape_jacobian = jax.jit(jax.jacfwd(self._shape_of, argnums=(0, 1)))
 
     def coefficients(self, x: np.ndarray) -> np.ndarray:
@@ -91,7 +99,11 @@ class ScreeningModel:
         axis, iota = equilibrium.features[:-1], equilibrium.features[-1:]
         shape = self._shape(equilibrium.boundary, axis)
         values = np.concatenate([shape, np.abs(iota)])
-        return Screening(values, equilibrium) if np.all(np.isfinite(values)) else None
+        if not np.all(np.isfinite(values)):
+            return None
+        official = values.copy()
+        official[geometry.SECTIONS + 1] = self._official_triangularity(*equilibrium.boundary)
+        return Screening(values, official, equilibrium)
 
     def jacobian(self, screening: Screening) -> np.ndarray | None:
         """d values / d x (values, size), or None where VMEC++'s adjoint fails."""

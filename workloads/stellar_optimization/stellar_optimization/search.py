@@ -20,6 +20,8 @@ from stellar_optimization.state import FEASIBLE, LARGEST_BOX
 
 MARGIN = 0.006  # part of the official tolerance of 0.01 that the search uses up
 MIN_ASPECT = 3.4  # keeps away from very compact shapes, whose equilibria are hard to solve
+MAX_IOTA = 0.32  # more transform buys rounder sections with shapes the official solver rejects
+BOUNDS = 5  # constraints besides the elongations
 CONSTRAINT_WEIGHT = 5.0
 INFEASIBLE_WEIGHT = 10.0
 SMALLEST_BOX = 0.005  # smallest change of a scaled variable in one call of SLSQP worth making
@@ -132,9 +134,9 @@ class Search:
             self._points[key] = point = self.model.evaluate(x)
             self.progress.solves += 1
             self.progress.failed_solves += point is None
-            if point is not None and merit(point.values) < self.progress.merit:
-                self.progress.x, self.progress.values = x.copy(), point.values
-                self.progress.merit = merit(point.values)
+            if point is not None and merit(point.official) < self.progress.merit:
+                self.progress.x, self.progress.values = x.copy(), point.official
+                self.progress.merit = merit(point.official)
         return self._points[key]
 
     def _jacobian(self, x: np.ndarray) -> np.ndarray | None:
@@ -159,16 +161,17 @@ class Search:
         return np.append(2 * self._weight * self.model.roughness**2 * y[:-1], 1.0)
 
     def _constraints(self, y: np.ndarray) -> np.ndarray:
-        """Non-negative where feasible: slack above each elongation, then bounds (SECTIONS + 4,)."""
+        """Non-negative where feasible: slack above each elongation, then bounds (SECTIONS + BOUNDS,)."""
         point = self._screening(np.ascontiguousarray(y[:-1]))
         if point is None:
-            return -np.ones(SECTIONS + 4)
+            return -np.ones(SECTIONS + BOUNDS)
         aspect, triangularity, iota = point.values[SECTIONS:]
         bounds = [
             (MAX_ASPECT * (1 + MARGIN) - aspect) / MAX_ASPECT,
             (aspect - MIN_ASPECT) / MAX_ASPECT,
             (MAX_TRIANGULARITY * (1 - MARGIN) - triangularity) / abs(MAX_TRIANGULARITY),
             (iota - MIN_IOTA * (1 - MARGIN)) / MIN_IOTA,
+            (MAX_IOTA - iota) / MIN_IOTA,
         ]
         slack = y[-1] - point.values[:SECTIONS]
         return np.concatenate([slack, CONSTRAINT_WEIGHT * np.array(bounds)])
@@ -177,7 +180,7 @@ class Search:
         jacobian: Any = self._jacobian(np.ascontiguousarray(y[:-1]))
         aspect, triangularity, iota = jacobian[SECTIONS:]
         bounds = [-aspect / MAX_ASPECT, aspect / MAX_ASPECT]
-        bounds += [-triangularity / abs(MAX_TRIANGULARITY), iota / MIN_IOTA]
+        bounds += [-triangularity / abs(MAX_TRIANGULARITY), iota / MIN_IOTA, -iota / MIN_IOTA]
         rows = np.concatenate([-jacobian[:SECTIONS], CONSTRAINT_WEIGHT * np.array(bounds)])
         slack = np.concatenate([np.ones(SECTIONS), np.zeros(len(bounds))])
         return np.column_stack([rows, slack])

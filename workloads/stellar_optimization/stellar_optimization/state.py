@@ -7,9 +7,10 @@ from stellar_optimization import problem
 from stellar_optimization.design import Design
 from stellar_optimization.parameters import Parameters
 
-FEASIBLE = 0.0085  # screening violation up to which a design is worth an official score
+FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
 LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
+LOW_IOTA_GATE = 0.05  # low-fidelity violation of the transform up to which high is tried
 FIRST_MODES = 3  # searches start with at most this many modes and add one when they settle
 # Each worker has its own smoothness: too little gives shapes the official solver rejects.
 WEIGHT_FACTORS = (1.0, 3.0, 0.3, 10.0)
@@ -56,6 +57,21 @@ class Candidate:
     def expected_score(self) -> float:
         """Score by the screening model, which the official one agrees with within about 0.0005."""
         return problem.score(self.elongation)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has no official score, or low fidelity shows that it will have none.
+
+        Aspect ratio and triangularity are the same in both fidelities, the transform is not.
+        """
+        if self.high is not None:
+            return not self.high["feasible"]
+        if self.low is None:
+            return False
+        if self.low["error"] is not None:
+            return True
+        aspect, triangularity, iota = self.low["violations"]
+        return max(aspect, triangularity) > problem.TOLERANCE or iota > LOW_IOTA_GATE
 
     @property
     def official_score(self) -> float | None:
@@ -122,7 +138,7 @@ class State:
 
         A candidate whose official solve failed does not stand in the way of rougher or worse ones.
         """
-        alive = [c for c in self.candidates if not _failed(c)]
+        alive = [c for c in self.candidates if not c.failed]
         beaten = max((c.expected_score for c in alive), default=0.0)
         if self.start_elongation is not None:
             beaten = max(beaten, problem.score(self.start_elongation))
@@ -153,8 +169,3 @@ class State:
             values |= {"elongation": best.elongation, "violation": best.violation}
             values |= dict(zip(names, best.shape, strict=True))
         return {name: value for name, value in values.items() if value is not None}
-
-
-def _failed(candidate: Candidate) -> bool:
-    low_failed = candidate.low is not None and candidate.low["error"] is not None
-    return low_failed or (candidate.high is not None and not candidate.high["feasible"])

@@ -1,0 +1,96 @@
+"""workload.yaml, the stored designs and the code say the same."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from stellar_optimization import problem
+from stellar_optimization.design import DESIGNS, design_names, load_design
+from stellar_optimization.parameters import Job, Parameters
+
+DEFINITION = yaml.safe_load((DESIGNS.parent / "workload.yaml").read_text())
+SCHEMA = DEFINITION["parameters"]
+
+
+def test_defaults_of_the_schema_are_those_of_the_code() -> None:
+    defaults = {name: entry["default"] for name, entry in SCHEMA["properties"].items()}
+    assert defaults == asdict(Parameters())
+
+
+def test_every_parameter_is_explained_and_bounded() -> None:
+    for name, entry in SCHEMA["properties"].items():
+        assert {"title", "description", "default"} <= entry.keys(), name
+        assert "enum" in entry or {"minimum", "maximum"} <= entry.keys(), name
+
+
+def test_starts_on_offer_are_the_stored_designs() -> None:
+    assert SCHEMA["properties"]["start"]["enum"] == design_names()
+
+
+@pytest.mark.parametrize("name", DEFINITION["presets"])
+def test_presets_fit_the_schema(name: str) -> None:
+    jsonschema.validate(DEFINITION["presets"][name]["parameters"], SCHEMA)
+
+
+def test_the_headline_is_compared_with_the_published_score() -> None:
+    headline = DEFINITION["metrics"][DEFINITION["headline"]]
+    assert headline["reference"]["value"] == problem.PUBLISHED_SCORE
+
+
+def test_locks_hold_hashes_and_no_hosts_or_paths() -> None:
+    for environment in DEFINITION["environments"].values():
+        text = (DESIGNS.parent / environment["requirements"]).read_text()
+        assert "--hash=sha256:" in text
+        for forbidden in ("://", "--find-links", "--index", "file:"):
+            assert forbidden not in text
+
+
+@pytest.mark.parametrize("name", design_names())
+def test_a_stored_design_has_the_leaderboard_format_and_an_origin(name: str) -> None:
+    design = load_design(name)
+    r_cos, z_sin = design.boundary.r_cos, design.boundary.z_sin
+    assert len(r_cos) == len(z_sin)
+    assert {len(row) for row in r_cos + z_sin} == {len(r_cos[0])}
+    assert len(r_cos[0]) % 2 == 1
+    n_max = len(r_cos[0]) // 2
+    assert not any(r_cos[0][:n_max]) and not any(z_sin[0][: n_max + 1])
+    assert design.origin
+    assert {score["fidelity"] for score in design.scores} == {"low", "high"}
+    assert all(score["evaluator"] for score in design.scores)
+
+
+def test_an_unknown_design_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(ValueError, match="there are: coarse"):
+        load_design("nonesuch")
+
+
+def test_a_job_is_read_from_its_environment() -> None:
+    job = Job.from_environment(
+        {
+            "JOB_ID": "j1",
+            "JOB_ATTEMPT": "2",
+            "JOB_DIR": "file:///runs/j1",
+            "JOB_WORKERS": "3",
+            "JOB_ENVIRONMENTS": "/environments",
+            "JOB_PARAMETERS": '{"modes": 4}',
+        }
+    )
+    assert (job.job_id, job.attempt, job.directory, job.workers) == ("j1", 2, "file:///runs/j1", 3)
+    assert job.score_python == Path("/environments/score/bin/python")
+    assert job.parameters == Parameters(modes=4)
+
+
+def test_an_unknown_parameter_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="mods"):
+        Parameters.from_json('{"mods": 3}')
+
+
+def test_problem_one_is_scored_as_published() -> None:
+    assert problem.score(1.0) == 1.0
+    assert problem.score(1.27) == pytest.approx(0.97)
+    assert problem.score(12.0) == 0.0
+    assert problem.violation(4.0, -0.5, 0.3) == 0.0
+    assert problem.violation(4.04, -0.6, 0.4) == pytest.approx(0.01)
+    assert problem.violation(3.0, -0.6, 0.27) == pytest.approx(0.1)

@@ -1,0 +1,101 @@
+"""Shape measures and derivatives against known values, by the workload's own Python.
+
+The platform's test environment has neither JAX nor VMEC++: STELLAR_MAIN_PYTHON and STELLAR_SCORE_PYTHON
+name the Pythons of the workload's environments.
+"""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+from stellar_optimization.design import DESIGNS, load_design
+
+
+def _run(variable: str, *arguments: str) -> str:
+    python = os.environ.get(variable)
+    if not python:
+        pytest.skip(f"{variable} does not name a Python of the workload")
+    done = subprocess.run(
+        [python, *arguments],
+        cwd=DESIGNS.parent,
+        env={**os.environ, "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def _evaluate(expression: str) -> Any:
+    """Value of an expression over `geometry` and two boundaries (r_cos, z_sin) of one period."""
+    program = f"""
+import json, numpy as np, jax.numpy as jnp
+from stellar_optimization import geometry
+
+def torus(minor, stretch=1.0, shift=0.0):
+    r, z = np.zeros((3, 3)), np.zeros((3, 3))
+    r[0, 1], r[1, 1], z[1, 1], r[2, 1] = 1.0, minor, minor * stretch, shift
+    return jnp.asarray(r), jnp.asarray(z)
+
+axis = jnp.array([1.0, 0.0]), jnp.zeros(2)
+print(json.dumps(np.asarray({expression}).tolist()))
+"""
+    return json.loads(_run("STELLAR_MAIN_PYTHON", "-c", program))
+
+
+def test_aspect_ratio_of_a_circular_torus_is_major_over_minor_radius() -> None:
+    assert _evaluate("geometry.aspect_ratio(*torus(0.25), 1)") == pytest.approx(4.0)
+
+
+def test_sections_of_a_circular_torus_have_elongation_one() -> None:
+    assert _evaluate("geometry.elongations(*torus(0.2), *axis, 1)") == pytest.approx(
+        [1.0] * 12, abs=0.12
+    )
+
+
+def test_sections_of_an_elliptic_torus_have_the_ellipse_s_elongation() -> None:
+    assert _evaluate("geometry.elongations(*torus(0.1, stretch=2.0), *axis, 1)") == pytest.approx(
+        [2.0] * 12, rel=0.02
+    )
+
+
+def test_an_ellipse_has_no_triangularity() -> None:
+    assert _evaluate("geometry.triangularity(*torus(0.2, stretch=1.5), 1)") == pytest.approx(
+        0.0, abs=0.01
+    )
+
+
+def test_a_d_shape_has_the_triangularity_of_its_second_harmonic() -> None:
+    # R = 1 + a cos t + s cos 2t, Z = a sin t: the top lies at R = 1 - s, the half width is a.
+    value = _evaluate("geometry.triangularity(*torus(0.2, shift=0.02), 1)")
+    assert value == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_jacobian_is_that_of_central_differences() -> None:
+    program = """
+import numpy as np
+from stellar_optimization.design import load_design
+from stellar_optimization.screening import ScreeningModel
+
+boundary = load_design("coarse").boundary
+model = ScreeningModel(boundary.n_field_periods, 2)
+x = model.variables(boundary)
+jacobian = model.jacobian(model.evaluate(x))
+step = 1e-5 * np.eye(model.size)[7]
+difference = (model.evaluate(x + step).values - model.evaluate(x - step).values) / 2e-5
+print(np.abs(difference - jacobian[:, 7]).max() / np.abs(jacobian).max())
+print(model.evaluate(5 * x))
+"""
+    error, unsolvable = _run("STELLAR_MAIN_PYTHON", "-c", program).split()
+    assert float(error) < 1e-3
+    assert unsolvable == "None"
+
+
+@pytest.mark.parametrize("name", ["coarse"])
+def test_the_stored_low_fidelity_score_is_reproduced(name: str) -> None:
+    path = str(DESIGNS / f"{name}.json")
+    arguments = ("-m", "stellar_optimization.score", "--fidelity", "low", path)
+    result = json.loads(_run("STELLAR_SCORE_PYTHON", *arguments).splitlines()[-1])
+    assert result["score"] == pytest.approx(load_design(name).score("low"), abs=1e-5)
