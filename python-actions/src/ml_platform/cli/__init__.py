@@ -27,7 +27,8 @@ app = typer.Typer(
     name="ml-platform",
     help="Training jobs on this machine or a cluster: from a form, this command line or Python.",
     epilog="A first job: ml-platform up --detach; ml-platform build stellar_optimization v1.0.0; "
-    "ml-platform submit stellar_optimization:v1.0.0 --preset quick --watch",
+    "ml-platform submit stellar_optimization:v1.0.0 --team stellarator-design "
+    "--preset quick --watch",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -64,5 +64,8 @@ def watch(job: Job) -> None:
     watcher = Watcher(job, with_log=True)
     try:
         job.wait(check=True, on_change=watcher.changed)
+    except KeyboardInterrupt:
+        say(f"{job.id} goes on; stop it with `ml-platform cancel {job.id}`")
+        raise
     finally:
         watcher.finished()
