@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -24,7 +25,7 @@ T = TypeVar("T")
 START_SECONDS = 100.0
 
 
-def eventually(look: Callable[[], T], seconds: float = 30.0) -> T:
+def eventually(look: Callable[[], T], seconds: float = 100.0) -> T:
     """The first true answer of `look`; fails with the last one when the time is over."""
     deadline = time.monotonic() + seconds
     while not (answer := look()):
@@ -85,7 +86,8 @@ class RayHead:
         if self._process is None:
             return
         for process in _family(self._process.pid, stop_at="launcher"):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
         self._process = None
 
