@@ -36,7 +36,7 @@ class Task:
 
 
 class Campaign:
-    """Searches until the time is up, meanwhile and afterwards scores the best designs officially."""
+    """Searches until the time is up; meanwhile and afterwards scores the best designs."""
 
     def __init__(self, job: Job, files: RunDirectory, state: State) -> None:
         self.job, self.files, self.state = job, files, state
@@ -125,7 +125,7 @@ class Campaign:
         return self._time_is_up() or all(search.settled for search in self.state.searches)
 
     def _should_score(self, index: int) -> bool:
-        """At the end always; before it, one score at a time, on the worker with the worst search."""
+        """At the end always; before it one at a time, on the worker with the worst search."""
         if self._over():
             return True
         if len(self.workers) == 1 or any(task.candidate for task in self._tasks.values()):

@@ -38,8 +38,8 @@ class Equilibrium:
 class EquilibriumSolver:
     """Fixed-boundary equilibria without pressure and current, of one resolution.
 
-    The derivative goes boundary -> VMEC++ state by VMEC++'s adjoint and state -> features by JAX, and
-    only those features are compiled: differentiating all of `vmecpp.run` compiles three times longer.
+    The derivative goes boundary -> VMEC++ state by VMEC++'s adjoint and state -> features by
+    JAX. Only those features are compiled: all of `vmecpp.run` takes three times longer.
     """
 
     def __init__(self, periods: int, mpol: int, ntor: int) -> None:
@@ -47,7 +47,7 @@ class EquilibriumSolver:
         self._periods = periods
         self._input = _vmec_input(periods, mpol, ntor)
         solver = autodiff.make_solver(self._input)
-        self._solve = jax.jit(lambda boundary: solver(boundary))
+        self._solve = jax.jit(lambda boundary: solver(boundary))  # noqa: PLW0108 - unhashable
         self._pull_back = jax.jit(
             lambda boundary, bars: jax.vmap(jax.vjp(solver, boundary)[1])(bars)[0]
         )

@@ -18,7 +18,7 @@ class OfficialEvaluator:
         self._process: subprocess.Popen[str] | None = None
 
     def score(self, boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
-        """The official result (see score.py); one that takes too long or crashes has only an error."""
+        """The official result (see score.py); one that takes too long has only an error."""
         process = self._running()
         assert process.stdin and process.stdout
         request = json.dumps({"boundary": boundary, "fidelity": fidelity})

@@ -1,11 +1,11 @@
 """Shape measures of a stellarator-symmetric boundary, differentiable with JAX.
 
-A boundary is a pair of coefficient arrays `r_cos`, `z_sin` of shape (m_max + 1, 2 n_max + 1), metres:
+A boundary is a pair of coefficient arrays `r_cos`, `z_sin` (m_max + 1, 2 n_max + 1) in metres:
 
     R(theta, phi) = sum r_cos[m, n] cos(m theta - n periods phi)
     Z(theta, phi) = sum z_sin[m, n] sin(m theta - n periods phi)
 
-with n from -n_max to n_max. The definitions of aspect ratio, triangularity and elongation are those of
+with n from -n_max to n_max. Aspect ratio, triangularity and elongation are defined as in
 constellaration 0.2.6 (`constellaration.mhd.geometry_utils`), which scores the designs.
 """
 
@@ -107,8 +107,9 @@ def elongations(
 ) -> jax.Array:
     """Elongation (SECTIONS,) of cross-sections perpendicular to the magnetic axis.
 
-    Each is that of the ellipse with the section's perimeter and area. `axis_r` and `axis_z` are the
-    axis's Fourier coefficients (n_max + 1,), m: R = sum axis_r cos(n periods phi), Z likewise with sin.
+    Each is that of the ellipse with the perimeter and area of the section's polygon, which makes a
+    circle's 1.13, as in the evaluator. `axis_r` and `axis_z` are the
+    axis's Fourier coefficients (n_max + 1,), m: R = sum axis_r cos(n periods phi), Z with sin.
     """
     phi = jnp.linspace(0, jnp.pi / periods, SECTIONS)
     centre, tangent = _axis_frame(axis_r, axis_z, phi, periods)
@@ -139,7 +140,7 @@ def _isoperimetric_quotient(
     tangent: jax.Array,
     phi: jax.Array,
 ) -> jax.Array:
-    """Perimeter^2 / (4 pi area) of the boundary cut by the plane through `centre` along `tangent`."""
+    """Perimeter^2 / (4 pi area) of the cut through `centre` perpendicular to `tangent`."""
     theta = jnp.linspace(0, 2 * jnp.pi, SECTION_POINTS, endpoint=False)
 
     def points(angle: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The run directory: metrics, checkpoints and results of one attempt, on any file system of fsspec."""
+"""The run directory: metrics, checkpoints and results of one attempt, through fsspec."""
 
 import json
 import re
@@ -12,8 +12,8 @@ CHECKPOINT = re.compile(r"(\d+)\.json")
 class RunDirectory:
     """Writes only under its own attempt's number; reads what earlier attempts left.
 
-    Metrics are immutable numbered chunks, since object stores cannot append. A checkpoint gets its name
-    by a move, so that one with a name is complete.
+    Metrics are immutable numbered chunks, since object stores cannot append. A checkpoint gets its
+    name by a move, so that one with a name is complete.
     """
 
     def __init__(self, uri: str, attempt: int) -> None:
@@ -32,7 +32,7 @@ class RunDirectory:
         self._write(f"checkpoints/{self.attempt}/{number:06d}.json", json.dumps(state).encode())
 
     def newest_checkpoint(self) -> dict[str, Any] | None:
-        """State of the newest complete checkpoint of this or an earlier attempt, None without any."""
+        """State of this or an earlier attempt's newest complete checkpoint, None without any."""
         found = []
         for folder in self._names("checkpoints"):
             if folder.isdigit() and int(folder) <= self.attempt:

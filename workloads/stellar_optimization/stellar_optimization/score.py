@@ -4,9 +4,9 @@
     python -m stellar_optimization.score --fidelity low designs/coarse.json
     python -m stellar_optimization.score --serve                            # requests on stdin
 
-With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high"}` and is answered by one
-line on stdout: elongation, violations (aspect ratio, triangularity, rotational transform; normalised),
-feasible, score, error, evaluator, fidelity, seconds.
+With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high"}` and is answered
+by one line on stdout: elongation, violations (aspect ratio, triangularity, rotational transform;
+normalised), feasible, score, error, evaluator, fidelity, seconds.
 """
 
 import argparse
@@ -27,8 +27,8 @@ def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
     """Official result for a boundary in the leaderboard's format.
 
     `high` is what GeometricalProblem.evaluate of constellaration 0.2.6 does, and so the benchmark's
-    score; `low` is its default, coarser setting, without the parts that P1 does not use. A boundary that
-    the evaluator cannot solve has no score, and `error` says why.
+    score; `low` is its default, coarser setting, without the parts that P1 does not use. A boundary
+    that the evaluator cannot solve has no score, and `error` says why.
     """
     from constellaration import forward_model, problems
     from constellaration.geometry import surface_rz_fourier

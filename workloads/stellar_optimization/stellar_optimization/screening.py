@@ -1,4 +1,4 @@
-"""The screening model: optimisation variables -> elongations and constraint values, with Jacobian."""
+"""The screening model: variables -> elongations and constraint values, with Jacobian."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|)
 
 @dataclass(frozen=True)
 class Screening:
-    """Values at one point: elongations (geometry.SECTIONS,), then aspect ratio, triangularity, iota.
+    """Values at a point: elongations (geometry.SECTIONS,), aspect ratio, triangularity, iota.
 
     `values` are smooth; `official` has the triangularity as the evaluator measures it.
     """

@@ -1,8 +1,9 @@
 """The search: SLSQP on the slack form of P1 with exact Jacobians, advanced a slice at a time.
 
-SLSQP keeps what it has learnt of the curvature inside one long call. So that the driver can save, show
-and schedule in between, that call runs on a thread of its own, which waits whenever its slice of work is
-used up. Slices are counted in solves, not seconds: the path is the same on every machine and load.
+SLSQP keeps what it has learnt of the curvature inside one long call. So that the driver can save,
+show and schedule in between, that call runs on a thread of its own, which waits whenever its slice
+of work is used up. Slices are counted in solves, not seconds: the path is the same on every
+machine and load.
 """
 
 import queue
@@ -76,7 +77,7 @@ class Search:
         self._thread.start()
 
     def advance(self, work: int) -> Progress:
-        """Do about `work` solves (a Jacobian counts JACOBIAN_WORK); raises what the search raised."""
+        """Do about `work` solves (a Jacobian is JACOBIAN_WORK); raises what the search raised."""
         if not self.progress.settled:
             self._allowance = work
             self._granted.put(None)
@@ -161,7 +162,7 @@ class Search:
         return np.append(2 * self._weight * self.model.roughness**2 * y[:-1], 1.0)
 
     def _constraints(self, y: np.ndarray) -> np.ndarray:
-        """Non-negative where feasible: slack above each elongation, then bounds (SECTIONS + BOUNDS,)."""
+        """Non-negative where feasible: slacks of elongations, then bounds (SECTIONS + BOUNDS,)."""
         point = self._screening(np.ascontiguousarray(y[:-1]))
         if point is None:
             return -np.ones(SECTIONS + BOUNDS)

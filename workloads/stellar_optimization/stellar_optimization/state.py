@@ -134,7 +134,7 @@ class State:
         return max(scores, default=None)
 
     def worth_scoring(self) -> tuple[int, SearchState] | None:
-        """The best feasible design that promises a higher score than all tried ones, with its index.
+        """The best feasible design that promises more than all tried ones, with its index.
 
         A candidate whose official solve failed does not stand in the way of rougher or worse ones.
         """
