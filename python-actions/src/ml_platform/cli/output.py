@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from io import StringIO
 from typing import Annotated, Any
 
 import typer
@@ -44,15 +45,14 @@ def print_json(data: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A plain table; whole lines when nobody but a program reads it."""
+    """A plain table under its titles."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, title in enumerate(columns):
         # What is copied from a terminal, the first column, must never be cut.
         table.add_column(title, no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(cell)) for cell in row))
-    wide = None if sys.stdout.isatty() else 1000
-    Console(file=sys.stdout, width=wide, highlight=False).print(table)
+    _print(table)
 
 
 def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
@@ -63,8 +63,18 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
     for name, value in fields:
         if value not in (None, "", {}, [], ()):
             table.add_row(name, Text(_text(value)))
-    wide = None if sys.stdout.isatty() else 1000
-    Console(file=sys.stdout, width=wide, highlight=False).print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    if sys.stdout.isatty():
+        Console(file=sys.stdout, highlight=False).print(table)
+        return
+    # Nobody but a program reads it: whole lines, however long, without blanks at their ends.
+    text = StringIO()
+    Console(file=text, width=1000, highlight=False).print(table)
+    for line in text.getvalue().splitlines():
+        print_line(line.rstrip())
 
 
 def duration_text(seconds: float) -> str:

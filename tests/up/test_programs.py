@@ -1,0 +1,59 @@
+"""What `up` would start, and what it refuses to start over."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from ml_platform.errors import ConflictError
+from ml_platform.local.programs import (
+    check_ports,
+    platform_programs,
+    ray_folder,
+    ray_token_file,
+)
+from ml_platform.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return Settings(root=tmp_path, home=tmp_path / "state", port=port, ray_gcs_port=27979)
+
+
+def test_the_service_gets_the_same_settings_and_rays_token(settings: Settings) -> None:
+    ray, service, backstage = platform_programs(settings, portal=True)
+    assert service.environment["ML_PLATFORM_HOME"] == str(settings.state_dir)
+    assert service.environment["RAY_AUTH_MODE"] == "token"
+    assert ray.environment["RAY_AUTH_TOKEN_PATH"] == str(settings.state_dir / "ray-token")
+    assert "RAY_AUTH_TOKEN_PATH" not in backstage.environment
+    assert [p.name for p in platform_programs(settings, portal=False)] == ["ray", "service"]
+
+
+def test_tokens_are_kept_and_for_the_owner_only(settings: Settings) -> None:
+    platform_programs(settings, portal=False)
+    before = (settings.token_file.read_text(), ray_token_file(settings).read_text())
+    platform_programs(settings, portal=False)
+    assert (settings.token_file.read_text(), ray_token_file(settings).read_text()) == before
+    for path in (settings.token_file, ray_token_file(settings)):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_rays_folder_is_short_for_a_long_state_folder(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path, home=tmp_path / ("long" * 20))
+    folder = ray_folder(settings)
+    assert len(str(folder)) <= 40
+    assert folder == ray_folder(settings)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.rmdir()
+
+
+def test_a_taken_port_is_named_with_its_holder_and_the_setting(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", settings.port)):
+        programs = platform_programs(settings, portal=False)
+        sentence = rf"port {settings.port}, wanted by service, is taken by .*ML_PLATFORM_PORT"
+        with pytest.raises(ConflictError, match=sentence):
+            check_ports(programs, settings)
