@@ -1,0 +1,172 @@
+"""The command line against a real service: data on stdout, words on stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from service_world import ADA, GROUPS, Service
+
+from ml_platform.cli import app
+from ml_platform.cli.exit_code import run
+from ml_platform.cli.output import duration_text, headline_text
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def environment(shared_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ML_PLATFORM_SERVER", shared_service.url)
+    monkeypatch.setenv("ML_PLATFORM_TOKEN", shared_service.backstage.token_of(ADA, *GROUPS[ADA]))
+
+
+@pytest.fixture
+def cli(environment: None, capfd: pytest.CaptureFixture[str]) -> Cli:
+    def call(*arguments: str) -> Said:
+        code = run(app, list(arguments))
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return Said(code, out, err)
+
+    return call
+
+
+def test_submit_shows_the_plan_and_prints_only_the_id(cli: Cli):
+    said = cli("submit", "tiny:v1", "--preset", "quick", "-p", "count=7", "-p", "text=a b")
+    assert said.code == 0
+    job_id = said.out.strip()
+    assert "plan: tiny:v1" in said.err and "free: it runs on this machine" in said.err
+    assert f"/jobs/{job_id}" in said.err
+    view = json.loads(cli("get", job_id, "-o", "json").out)
+    assert view["spec"]["parameters"]["count"] == 7
+    assert view["spec"]["parameters"]["text"] == "a b"
+
+
+def test_a_dry_run_prints_the_manifest_and_submits_nothing(cli: Cli):
+    before = len(json.loads(cli("list", "-o", "json").out))
+    said = cli("submit", "tiny:v1", "--dry-run")
+    assert said.code == 0 and "kind: RayJob" in said.out
+    plan = json.loads(cli("submit", "tiny:v1", "--dry-run", "-o", "json").out)
+    assert plan["decision"] == "commit"
+    assert len(json.loads(cli("list", "-o", "json").out)) == before
+
+
+def test_a_table_in_a_pipe_is_never_cut(cli: Cli):
+    job_id = cli("submit", "tiny:v1", "--name", "a-name-of-which-nothing").out.strip()
+    lines = cli("list").out.splitlines()
+    assert lines[0].split()[:3] == ["JOB", "STATE", "WORKLOAD"]
+    assert any(line.startswith(job_id + " ") for line in lines)
+
+
+def test_get_manifest_open_and_cancel(cli: Cli):
+    job_id = cli("submit", "tiny:v1").out.strip()
+    assert f"name: {job_id}" in cli("get", job_id, "--manifest").out
+    assert cli("open", job_id).out.strip().endswith(f"/jobs/{job_id}")
+    assert cli("cancel", job_id, "--reason", "enough").out == f"{job_id} cancelled\n"
+    shown = cli("get", job_id)
+    assert "enough" in shown.out and "Committed" in shown.out
+
+
+def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
+    job_id = cli("submit", "tiny:v1", "--idempotency-key", "watched").out.strip()
+    cli("cancel", job_id)
+    said = cli("submit", "tiny:v1", "--idempotency-key", "watched", "--watch")
+    assert said.code == 1
+    assert f"error: {job_id} cancelled" in said.err
+    assert said.out == f"{job_id}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["submit", "tiny:v1", "-p", "count=many"], 1, "error: parameters.count: 'many' is not"),
+        (["submit", "tiny:v9"], 1, "error: version: tiny has no image v9 (it has v1"),
+        (["submit", "tiny:v1", "--team", "x"], 1, "error: team: there is no team 'x'"),
+        (["get", "none-20260101-aaaaaa"], 1, "error: there is no job"),
+        (["submit", "tiny"], 2, "write it as tiny:v1.0.0"),
+        (["submit", "tiny:v1", "-p", "count"], 2, "is not NAME=VALUE"),
+        (["list", "--phase", "lost"], 2, "waiting-for-review"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_a_code(
+    cli: Cli, arguments: list[str], code: int, sentence: str
+):
+    said = cli(*arguments)
+    assert said.code == code
+    assert sentence in " ".join(said.err.replace("│", " ").split())
+    assert said.out == ""
+
+
+def test_without_a_service_the_fix_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ML_PLATFORM_SERVER", "http://127.0.0.1:9")
+    said = cli("list")
+    assert said.code == 1
+    assert said.err == (
+        "error: the platform does not answer at http://127.0.0.1:9 "
+        "(start it with `ml-platform up`)\n"
+    )
+
+
+def test_status_and_down_without_a_platform(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path))
+    said = cli("status", "--output", "json")
+    assert said.code == 1
+    assert json.loads(said.out) == {"running": False, "programs": [], "active_jobs": None}
+    said = cli("down")
+    assert (said.code, said.err) == (0, "nothing was running\n")
+
+
+def test_an_unknown_workload_cannot_be_built(cli: Cli):
+    said = cli("build", "no_such_workload", "v1")
+    assert said.code == 1 and "error: workload: there is no workload" in said.err
+
+
+def test_every_command_has_help_that_starts_with_a_sentence(cli: Cli):
+    shown = cli("--help")
+    for command in ["submit", "list", "get", "logs", "cancel", "open", "up", "down", "status", "build", "serve"]:
+        assert f" {command} " in shown.out
+        assert cli(command, "--help").code == 0
+    assert "demo" not in shown.out
+    assert cli("--version").out.startswith("ml-platform 0.")
+
+
+def test_an_interrupt_ends_with_130_and_no_traceback(environment: None, cli: Cli):
+    job_id = cli("submit", "tiny:v1").out.strip()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ml_platform.cli", "submit", "tiny:v1", "--watch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() != job_id
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_durations_and_headlines_read_well():
+    assert [duration_text(s) for s in (5, 75, 3700, 90000)] == ["5s", "1m 15s", "1h 1m", "1d 1h"]
+    headline = {"name": "loss", "title": "Loss", "unit": "", "value": 0.123456}
+    assert headline_text(headline) == "Loss 0.1235"
+    assert headline_text(None) == ""
