@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from ml_platform.actions.context import ActionContext
 from ml_platform.job import JobRequest
+from ml_platform.plan import Plan
 from ml_platform.repository.committer import Submission, author_of
 
 ID = "ml:job:submit"
@@ -47,37 +48,59 @@ class Output(BaseModel):
 def run(request: JobRequest, ctx: ActionContext) -> Output:
     """Commit the job, or only say what would be committed in a dry run."""
     platform = ctx.platform
+    if not ctx.dry_run and (
+        known := platform.submitted(request, ctx.principal, ctx.idempotency_key)
+    ):
+        # Before anything is checked: a retry gets its job, whatever has changed since.
+        ctx.log(f"commit {known.commit[:10]} was there already", "info")
+        return _output(ctx, known.job_id, known.commit, known.path, existed=True)
     plan = platform.plan(request, ctx.principal, ctx.idempotency_key)
     for warning in plan.warnings:
         ctx.log(warning, "warn")
     ctx.log(f"{plan.job_id}: {plan.spec.workload}:{plan.spec.version} on {plan.spec.pool}", "info")
-    commit, path, job_id, existed = None, plan.path, plan.job_id, False
-    if not ctx.dry_run:
-        ctx.stop_if_cancelled()
-        receipt = platform.wait(
-            platform.committer.submit(
-                Submission(
-                    job_id=plan.job_id,
-                    team=plan.spec.team,
-                    path=plan.path,
-                    content=plan.text.encode(),
-                    key_hash=plan.key_hash,
-                    request_hash=plan.request_hash,
-                    author=author_of(ctx.principal.user),
-                )
-            )
-        )
-        commit, path, job_id = receipt.commit, receipt.path, receipt.job_id
-        existed = receipt.existed
-        ctx.log(
-            f"commit {commit[:10]} {'was there already' if existed else f'adds {path}'}", "info"
-        )
+    if ctx.dry_run:
+        return _output(ctx, plan.job_id, None, plan.path, warnings=plan.warnings)
+    ctx.stop_if_cancelled()
+    receipt = platform.wait(platform.committer.submit(_submission(plan, ctx)))
+    done = "was there already" if receipt.existed else f"adds {receipt.path}"
+    ctx.log(f"commit {receipt.commit[:10]} {done}", "info")
+    return _output(
+        ctx,
+        receipt.job_id,
+        receipt.commit,
+        receipt.path,
+        existed=receipt.existed,
+        warnings=plan.warnings,
+    )
+
+
+def _submission(plan: Plan, ctx: ActionContext) -> Submission:
+    return Submission(
+        job_id=plan.job_id,
+        team=plan.spec.team,
+        path=plan.path,
+        content=plan.text.encode(),
+        key_hash=plan.key_hash,
+        request_hash=plan.request_hash,
+        author=author_of(ctx.principal.user),
+    )
+
+
+def _output(
+    ctx: ActionContext,
+    job_id: str,
+    commit: str | None,
+    path: str,
+    *,
+    existed: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> Output:
     return Output(
         job_id=job_id,
-        page_url=platform.page_url(job_id),
+        page_url=ctx.platform.page_url(job_id),
         entity_ref=f"resource:default/{job_id}",
         commit=commit,
         path=path,
         already_existed=existed,
-        warnings=list(plan.warnings),
+        warnings=list(warnings),
     )

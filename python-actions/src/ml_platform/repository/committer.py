@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -53,6 +53,15 @@ class Known:
     submitted_at: datetime
     commit: str
     outcome: Outcome | None = None
+
+    def for_request(self, request_hash: str) -> Known:
+        """This job, if its key came with the same request; raises ConflictError."""
+        if request_hash != self.request_hash:
+            raise ConflictError(
+                f"this idempotency key already made {self.job_id} from another request",
+                hint="use a new key for a new request",
+            )
+        return self
 
 
 class Journal(Protocol):
@@ -214,7 +223,7 @@ class _Batch:
         self._journal = journal
         self.tip = head
         self.counts: dict[str, int] = {"submit": 0, "archive": 0}
-        self._by_key: dict[str, tuple[str, Receipt]] = {}
+        self._by_key: dict[str, Known] = {}
         self._by_id: dict[str, Known] = {}
         self._content: dict[str, bytes] = {}
 
@@ -225,27 +234,17 @@ class _Batch:
             return error
 
     def _submit(self, order: Submission) -> Receipt:
-        earlier = self._by_key.get(order.key_hash)
-        if earlier is None and (known := self._journal.by_key(order.key_hash)):
-            receipt = Receipt(known.job_id, known.commit, known.path, existed=True)
-            earlier = (known.request_hash, receipt)
+        earlier = self._by_key.get(order.key_hash) or self._journal.by_key(order.key_hash)
         if earlier is not None:
-            request_hash, receipt = earlier
-            if request_hash != order.request_hash:
-                raise ConflictError(
-                    f"this idempotency key already made {receipt.job_id} from another request",
-                    hint="use a new key for a new request",
-                )
-            return Receipt(receipt.job_id, receipt.commit, receipt.path, existed=True)
+            known = earlier.for_request(order.request_hash)
+            return Receipt(known.job_id, known.commit, known.path, existed=True)
         if self._by_id.get(order.job_id) or self._journal.by_id(order.job_id):
             raise ConflictError(
                 f"{order.job_id} is taken by another job", hint="use another name or key"
             )
         self._commit({order.path: order.content}, f"Add {order.job_id}\n", order.author, "submit")
-        receipt = Receipt(order.job_id, self.tip, order.path)
-        self._by_key[order.key_hash] = (order.request_hash, receipt)
         self._content[order.job_id] = order.content
-        self._by_id[order.job_id] = Known(
+        known = Known(
             job_id=order.job_id,
             team=order.team,
             path=order.path,
@@ -254,7 +253,8 @@ class _Batch:
             submitted_at=datetime.now(UTC),
             commit=self.tip,
         )
-        return receipt
+        self._by_key[order.key_hash] = self._by_id[order.job_id] = known
+        return Receipt(order.job_id, self.tip, order.path)
 
     def _end(self, order: Ending) -> Receipt:
         known = self._by_id.get(order.job_id) or self._journal.by_id(order.job_id)
@@ -273,14 +273,8 @@ class _Batch:
             order.outcome.phase, "Archive"
         )
         self._commit(files, f"{verb} {known.job_id}\n", order.author, "archive")
-        self._by_id[order.job_id] = Known(
-            **{
-                **known.__dict__,
-                "path": target,
-                "active": False,
-                "commit": self.tip,
-                "outcome": order.outcome,
-            }
+        self._by_id[order.job_id] = replace(
+            known, path=target, active=False, commit=self.tip, outcome=order.outcome
         )
         return Receipt(known.job_id, self.tip, target, outcome=order.outcome)
 

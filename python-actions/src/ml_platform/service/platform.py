@@ -12,11 +12,11 @@ from functools import lru_cache
 from ml_platform.build.images import ImageStore
 from ml_platform.errors import NotAllowedError, NotFoundError, ServiceUnavailableError
 from ml_platform.forecast import Load
-from ml_platform.job import JobRequest
+from ml_platform.job import JobRequest, key_hash
 from ml_platform.journal import SqliteJournal
 from ml_platform.journal_row import Row
-from ml_platform.plan import Plan, Site, plan_job, wait_of
-from ml_platform.repository.committer import Committer, Receipt
+from ml_platform.plan import Plan, Site, plan_job, request_hash, wait_of
+from ml_platform.repository.committer import Committer, Known, Receipt
 from ml_platform.repository.git import seed
 from ml_platform.service.auth import Principal
 from ml_platform.service.notices import Notices
@@ -98,6 +98,11 @@ class Platform:
                 self._check_relative(field, parent, principal)
         today = datetime.now(UTC).date()
         return plan_job(request, principal.user, teams, key, today, site)
+
+    def submitted(self, request: JobRequest, principal: Principal, key: str) -> Known | None:
+        """The job that the caller's key has made from this request; raises ConflictError."""
+        known = self.journal.by_key(key_hash(principal.user, key))
+        return known and known.for_request(request_hash(request))
 
     def _check_relative(self, field: str, job_id: str, principal: Principal) -> None:
         try:
