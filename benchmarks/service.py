@@ -24,7 +24,7 @@ title: Benchmark
 description: Ends at once.
 owner: group:default/platform
 system: benchmark
-entrypoint: [python, -c, "print('started')"]
+entrypoint: [python, start.py]
 environments:
   main: {requirements: requirements.txt}
 """
@@ -44,20 +44,21 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def build_small_image(settings: Settings, folder: Path) -> None:
-    """An image without packages, as `bench_workload:v1`."""
+def build_small_image(settings: Settings, folder: Path, code: str) -> None:
+    """An image without packages that runs `code`, as `bench_workload:v1`."""
     source = folder / "bench_workload"
     source.mkdir()
     (source / "workload.yaml").write_text(WORKLOAD)
+    (source / "start.py").write_text(code)
     (source / "requirements.txt").write_text("")
     build_image(source, "v1", settings)
 
 
 @contextmanager
-def running_service(folder: Path, **environment: str) -> Iterator[Service]:
+def running_service(folder: Path, code: str = "", **environment: str) -> Iterator[Service]:
     """`ml-platform serve` on a free port until the block ends."""
     settings = Settings(home=folder / "home", port=free_port())
-    build_small_image(settings, folder)
+    build_small_image(settings, folder, code)
     token = write_token_file(settings.token_file, settings.local_user)
     env = {
         **os.environ,
@@ -65,8 +66,7 @@ def running_service(folder: Path, **environment: str) -> Iterator[Service]:
         "ML_PLATFORM_PORT": str(settings.port),
         **environment,
     }
-    code = "from ml_platform.settings import Settings; from ml_platform.service.app import serve; serve(Settings())"
-    command = [sys.executable, "-c", code]
+    command = [str(Path(sys.executable).with_name("ml-platform")), "serve"]
     with (folder / "service.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
     try:

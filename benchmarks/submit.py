@@ -41,7 +41,7 @@ def run() -> Report:
         with running_service(folder, ML_PLATFORM_AGENT="false") as service:
             ours = asyncio.run(_submit_all(service))
             repository = GitopsRepository(service.settings.gitops_repository)
-            manifests = [f for f in repository.active(repository.head())]
+            manifests = list(repository.active(repository.head()))
             example = repository.read(manifests[0].oid)
         rate = _naive(folder, example)
     committed = [file.job_id for file in manifests]
