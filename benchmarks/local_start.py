@@ -14,11 +14,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
 import httpx
+import psutil
 
 from benchmarks.report import Report
 from benchmarks.service import Service, free_port, running_service
@@ -81,8 +82,21 @@ def _ray(folder: Path) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
                 },
             )
     finally:
-        process.terminate()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask Ray to stop; on a busy machine it may take too long, and its parts are killed."""
+    parts = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    try:
         process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for part in parts:
+        with suppress(psutil.NoSuchProcess):
+            part.kill()
 
 
 def _ready(ray: httpx.Client, log: Path) -> None:

@@ -45,12 +45,14 @@ def free_port() -> int:
 
 
 def build_small_image(settings: Settings, folder: Path, code: str) -> None:
-    """An image without packages that runs `code`, as `bench_workload:v1`."""
+    """An image with the packages of the platform that runs `code`, as `bench_workload:v1`."""
     source = folder / "bench_workload"
     source.mkdir()
     (source / "workload.yaml").write_text(WORKLOAD)
     (source / "start.py").write_text(code)
-    (source / "requirements.txt").write_text("")
+    (source / "requirements.txt").write_bytes(
+        (settings.root / "requirements" / "runtime.txt").read_bytes()
+    )
     build_image(source, "v1", settings)
 
 
