@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import sys
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class World:
 
     def submit(self, name: str, code: str, **changes: Any) -> str:
         """Commit a job that runs `code`; returns its id."""
-        job_id = f"{name}-20260101-aaaaaa"
+        job_id = f"{name}-20260101-{secrets.token_hex(3)}"  # Ray is shared and remembers ids
         content = manifest(self.home, job_id, code, **changes)
         self.commit(job_id, to_yaml(content).encode())
         return job_id
