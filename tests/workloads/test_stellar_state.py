@@ -61,6 +61,26 @@ def test_a_failed_design_does_not_stand_in_the_way(state: State) -> None:
     assert found[1].elongation == 1.25
 
 
+def test_a_design_like_a_failed_one_of_its_search_is_not_tried_again(state: State) -> None:
+    _reach(state, 0, 1.2206)
+    _reach(state, 1, 1.2411)
+    failed = Candidate(0, 3, 1.2218, {}, low=_low(error="did not converge"))
+    state.candidates.append(failed)
+    found = state.worth_scoring()
+    assert found is not None
+    assert found[0] == 1
+
+
+def test_a_spare_worker_scores_the_second_choice(state: State) -> None:
+    _reach(state, 0, 1.22)
+    _reach(state, 1, 1.24)
+    state.candidates.append(Candidate(0, 3, 1.22, {}))
+    assert state.worth_scoring() is None
+    found = state.worth_scoring(spare=True)
+    assert found is not None
+    assert found[0] == 1
+
+
 def test_low_fidelity_rules_out_shapes_but_not_a_nearly_sufficient_transform() -> None:
     def candidate(low: dict[str, Any]) -> Candidate:
         return Candidate(0, 3, 1.2, {}, low=low)

@@ -1,6 +1,7 @@
 """The entrypoint: `python -m stellar_optimization`, as a Ray job or on a Ray of its own."""
 
 import os
+import signal
 import sys
 
 import ray
@@ -17,6 +18,7 @@ EXIT_TERMINATED = 143
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     job = Job.from_environment()
     start = load_design(job.parameters.start)
     files = RunDirectory(job.directory, job.attempt)

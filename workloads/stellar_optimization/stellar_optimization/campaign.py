@@ -104,7 +104,7 @@ class Campaign:
         unfinished = next((c for c in self.state.candidates if self._wants_score(c)), None)
         if unfinished:
             self._score(index, unfinished)
-        elif self._should_score(index) and (found := self.state.worth_scoring()):
+        elif self._should_score(index) and (found := self.state.worth_scoring(spare=self._over())):
             origin, best = found
             if best.elongation is None:
                 raise ValueError("a feasible search has an elongation")

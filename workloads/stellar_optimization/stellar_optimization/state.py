@@ -10,6 +10,7 @@ from stellar_optimization.parameters import Parameters
 FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
 LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
+SIMILAR = 0.01  # designs of a search closer in elongation than this share the solver's verdict
 LOW_IOTA_GATE = 0.05  # low-fidelity violation of the transform up to which high is tried
 FIRST_MODES = 3  # searches start with at most this many modes and add one when they settle
 # Each worker has its own smoothness: too little gives shapes the official solver rejects.
@@ -133,25 +134,34 @@ class State:
         scores += [] if self.start_low_score is None else [self.start_low_score]
         return max(scores, default=None)
 
-    def worth_scoring(self) -> tuple[int, SearchState] | None:
-        """The best feasible design that promises more than all tried ones, with its index.
+    def worth_scoring(self, spare: bool = False) -> tuple[int, SearchState] | None:
+        """The best feasible design that promises more than those scored or under way.
 
-        A candidate whose official solve failed does not stand in the way of rougher or worse ones.
+        With `spare`, for a worker that has nothing else to do, also a second choice, in case those
+        under way fail.
         """
-        alive = [c for c in self.candidates if not c.failed]
-        beaten = max((c.expected_score for c in alive), default=0.0)
+        rivals = [c for c in self.candidates if not c.failed and (c.high is not None or not spare)]
+        beaten = max((c.expected_score for c in rivals), default=0.0)
         if self.start_elongation is not None:
             beaten = max(beaten, problem.score(self.start_elongation))
-        tried = [c.boundary for c in self.candidates]
         options = [
-            (problem.score(search.elongation or 0.0), -index, search)
+            (search.elongation, index, search)
             for index, search in enumerate(self.searches)
-            if search.feasible and search.boundary not in tried
+            if search.feasible and search.elongation is not None and not self._tried(index, search)
         ]
         if not options:
             return None
-        expected, negative_index, search = max(options, key=lambda option: option[:2])
-        return (-negative_index, search) if expected > beaten + WORTHWHILE else None
+        elongation, index, search = min(options, key=lambda option: option[:2])
+        return (index, search) if problem.score(elongation) > beaten + WORTHWHILE else None
+
+    def _tried(self, index: int, search: SearchState) -> bool:
+        """Whether a design like this one, of the same search, went to the evaluator already."""
+        return any(
+            candidate.search == index
+            and candidate.modes == search.modes
+            and abs(candidate.elongation - (search.elongation or 0.0)) < SIMILAR
+            for candidate in self.candidates
+        )
 
     def row(self) -> dict[str, Any]:
         """The metrics of now; what is not known is left out."""
