@@ -135,7 +135,7 @@ class BackstageTokens:
             body = await self._get(f"/api/{plugin}/.backstage/auth/v1/jwks.json", {})
             try:
                 keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(body).keys}
-            except (jwt.PyJWTError, AttributeError, TypeError) as error:
+            except (jwt.PyJWTError, KeyError, ValueError, AttributeError, TypeError) as error:
                 raise ServiceUnavailableError("Backstage's keys cannot be read") from error
             self._keys[plugin] = (self._clock(), keys)
         if kid not in keys:

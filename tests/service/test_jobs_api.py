@@ -1,0 +1,220 @@
+"""The job API: what a user sees of their own teams' jobs, and nothing of others'."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from foreign_writer import push
+from service_world import ADA, EVE, OTHER_TEAM, Service, content_of
+
+from ml_platform.yaml_document import from_yaml
+
+
+@pytest.fixture
+def job(shared_service: Service, request: pytest.FixtureRequest) -> str:
+    return str(shared_service.submitted(request.node.name[:190])["job_id"])
+
+
+def _run_dir(service: Service, job: str) -> Path:
+    folder = service.settings.runs_dir / job
+    for name in ("logs", "metrics", "results", "attempts/0"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_a_job_shows_what_was_asked_and_where_it_stands(shared_service: Service, job: str):
+    body = shared_service.client().get(f"/v1/jobs/{job}").json()
+    assert body["id"] == job
+    assert body["owner"] == ADA
+    assert body["state"]["phase"] == "submitted"
+    assert body["spec"]["parameters"] == {"text": ""}
+    assert body["commit"]["author"] == "ada"
+    assert body["hops"][0]["name"] == "submitted"
+
+
+def test_the_manifest_is_the_committed_one_before_and_after_the_end(
+    shared_service: Service, job: str
+):
+    client = shared_service.client()
+    path = client.get(f"/v1/jobs/{job}").json()["path"]
+    before = client.get(f"/v1/jobs/{job}/manifest")
+    assert before.content == content_of(shared_service.git, path)
+    assert shared_service.cancel(job)["output"]["state"] == "cancelled"
+    after = from_yaml(client.get(f"/v1/jobs/{job}/manifest").content)
+    assert after["metadata"]["annotations"].pop("ml-platform/outcome")
+    assert after == from_yaml(before.content)
+
+
+def test_the_manifest_of_a_job_that_was_removed_by_hand_can_still_be_read(service: Service):
+    output = service.submitted("removed")
+    content = content_of(service.git, output["path"])
+    push(service.git, {output["path"]: None})
+    service.platform.journal.sync(service.platform.repository, service.platform.repository.head())
+    client = service.client()
+    assert client.get(f"/v1/jobs/{output['job_id']}").json()["state"]["phase"] == "cancelled"
+    assert client.get(f"/v1/jobs/{output['job_id']}/manifest").content == content
+
+
+def test_nothing_of_another_teams_job_is_told(shared_service: Service, job: str):
+    eve = shared_service.client(EVE)
+    assert job not in eve.get("/v1/jobs?limit=500").text
+    assert eve.get("/v1/jobs?team=stellarator-design").status_code == 403
+    for part in ("", "/manifest", "/metrics", "/results", "/results/summary.json", "/logs"):
+        response = eve.get(f"/v1/jobs/{job}{part}")
+        assert response.status_code == 403, part
+        assert set(response.json()) == {"error"}
+    cancelled = shared_service.cancel(job, user=EVE)
+    assert cancelled["error"]["name"] == "NotAllowedError"
+    assert shared_service.run("ml:job:get", {"job_id": job}, user=EVE)[-1]["type"] == "error"
+    for field in ("resume_from", "parent"):
+        line = shared_service.submit(f"steal-{field}", user=EVE, team=OTHER_TEAM, **{field: job})
+        assert line["error"]["name"] == "NotAllowedError"
+    assert shared_service.client().get(f"/v1/jobs/{job}").json()["state"]["phase"] == "submitted"
+
+
+def test_a_job_of_somebody_elses_team_cannot_be_started(shared_service: Service):
+    line = shared_service.submit("not-mine", team=OTHER_TEAM)
+    assert line["error"]["name"] == "NotAllowedError"
+    assert line["error"]["field"] == "team"
+
+
+def test_pages_of_the_list_show_every_job_once_newest_first(service: Service):
+    made = [service.submitted(f"page-{number}")["job_id"] for number in range(7)]
+    seen, cursor = [], ""
+    while cursor is not None:
+        query = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        page = service.client().get("/v1/jobs", params=query).json()
+        assert page["total"] == 7
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == made[::-1]
+
+
+@pytest.mark.parametrize(
+    "query", ["cursor=x", "cursor=-1", "cursor=%D9%A1", "limit=0", "limit=501", "phase=odd"]
+)
+def test_a_wrong_query_names_its_field(shared_service: Service, query: str):
+    response = shared_service.client().get(f"/v1/jobs?{query}")
+    assert response.status_code == 400
+    assert response.json()["error"]["field"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize("text", ["%", "_", "\\", "'", "100%", "é", "a" * 200])
+def test_a_search_takes_its_words_as_they_are(shared_service: Service, job: str, text: str):
+    page = shared_service.client().get("/v1/jobs", params={"q": text}).json()
+    assert all(text in item["id"] or text in item["owner"] for item in page["items"])
+
+
+def test_cancelling_twice_ends_the_job_once(shared_service: Service, job: str):
+    first = shared_service.cancel(job)["output"]
+    again = shared_service.run("ml:job:cancel", {"job_id": job}, "another-key")[-1]["output"]
+    assert again == first
+    body = shared_service.client().get(f"/v1/jobs/{job}").json()
+    assert body["state"]["phase"] == "cancelled"
+    assert len(body["commits"]) == 2
+    assert body["path"].startswith("archive/stellarator-design/")
+    assert body["cause"] == "Cancelled by ada."
+
+
+def test_an_unknown_job_is_not_found(shared_service: Service):
+    for name in ("nothing", "a" * 5000, "%00", "%ff", "..%2f..", "%F0%9F%98%80", "'--"):
+        response = shared_service.client().get(f"/v1/jobs/{name}")
+        assert response.status_code in (404, 400), name
+        assert response.json()["error"]["name"] in ("NotFoundError", "InputError")
+
+
+def test_results_are_listed_and_served_without_becoming_pages(shared_service: Service, job: str):
+    folder = _run_dir(shared_service, job)
+    (folder / "results" / "plot.html").write_text("<script>alert(1)</script>")
+    (folder / "results" / "summary.json").write_text('{"loss": NaN, "note": "\\ud800"}')
+    client = shared_service.client()
+    body = client.get(f"/v1/jobs/{job}/results").json()
+    assert [file["path"] for file in body["files"]] == ["plot.html", "summary.json"]
+    assert body["summary"] == {"loss": None, "note": "?"}
+    assert client.get(f"/v1/jobs/{job}").json()["summary"] == body["summary"]
+    response = client.get(f"/v1/jobs/{job}/results/plot.html")
+    assert response.headers["content-security-policy"] == "sandbox"
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+ELSEWHERE = [
+    "../secret",
+    "..%2fsecret",
+    "%2e%2e/secret",
+    "%2e%2e%2fsecret",
+    "..%5csecret",
+    "a/../../secret",
+    "%2fetc%2fpasswd",
+    "/etc/passwd",
+    "link",
+    "folder/passwd",
+    "pipe",
+    "x%00",
+    "%ff",
+    "a" * 5000,
+    ".",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE, ids=[name[:20] for name in ELSEWHERE])
+def test_a_result_outside_the_jobs_results_is_never_served(
+    shared_service: Service, job: str, name: str
+):
+    folder = _run_dir(shared_service, job)
+    (folder / "secret").write_text("treasure")
+    (folder / "results" / "link").symlink_to(folder / "secret")
+    (folder / "results" / "folder").symlink_to("/etc")
+    os.mkfifo(folder / "results" / "pipe")
+    response = shared_service.client().get(f"/v1/jobs/{job}/results/{name}")
+    assert response.status_code in (404, 200)
+    if response.status_code == 200:  # the client resolved the path: it is the list
+        assert set(response.json()) == {"summary", "files"}
+        assert response.json()["files"] == []
+    assert "treasure" not in response.text
+
+
+@pytest.mark.parametrize("name", ["logs", "metrics", "results"])
+def test_a_folder_that_is_a_link_shows_nothing_of_where_it_leads(
+    shared_service: Service, job: str, name: str
+):
+    folder = _run_dir(shared_service, job)
+    outside = shared_service.settings.state_dir / f"outside-{name}"
+    outside.mkdir()
+    (outside / "0.log").write_text("secret")
+    (outside / "0-0.jsonl").write_text('{"secret": 1}')
+    (outside / "summary.json").write_text('{"secret": 1}')
+    (folder / name).rmdir()
+    (folder / name).symlink_to(outside)
+    client = shared_service.client()
+    assert "secret" not in client.get(f"/v1/jobs/{job}/{name}").text
+    assert "secret" not in client.get(f"/v1/jobs/{job}").text
+    assert client.get(f"/v1/jobs/{job}/results/summary.json").status_code == 404
+
+
+def test_a_log_that_is_a_link_or_a_pipe_is_passed_over(shared_service: Service, job: str):
+    logs = _run_dir(shared_service, job) / "logs"
+    (logs / "0.log").symlink_to("/etc/passwd")
+    os.mkfifo(logs / "1.log")
+    (logs / "2.log").write_text("mine\n")
+    assert shared_service.client().get(f"/v1/jobs/{job}/logs").text == "mine\n"
+
+
+def test_metrics_come_with_a_cursor_that_gives_only_newer_rows(shared_service: Service, job: str):
+    metrics = _run_dir(shared_service, job) / "metrics"
+    rows = [{"step": n, "time": 1.0, "loss": 1 / (n + 1)} for n in range(4)]
+    (metrics / "0-0.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+    url = f"/v1/jobs/{job}/metrics"
+    first = shared_service.client().get(url).json()
+    assert first["rows"] == [{**row, "attempt": 0} for row in rows[:2]]
+    text = "".join(json.dumps(row) + "\n" for row in rows[2:])
+    (metrics / "0-1.jsonl").write_text(f"not json\n[1]\n{text}" + '{"loss": NaN}\n{"half')
+    params = {"after": first["cursor"]}
+    second = shared_service.client().get(url, params=params).json()
+    assert second["rows"][:2] == [{**row, "attempt": 0} for row in rows[2:]]
+    assert second["rows"][2:] == [{"loss": None, "attempt": 0}]
+    params = {"after": second["cursor"]}
+    assert shared_service.client().get(url, params=params).json()["rows"] == []
