@@ -1,0 +1,144 @@
+"""What is committed is a RayJob as KubeRay publishes it, and one document that all parsers read alike."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from job_strategies import IDENTITY, JSON, job_specs
+
+from ml_platform.job import JobSpec
+from ml_platform.pools import Pool
+from ml_platform.render import SPEC, render
+from ml_platform.yaml_document import from_yaml, to_yaml
+
+SCHEMA = json.loads(
+    (Path(__file__).parent / "kuberay" / "rayjob-v1.6.2.schema.json").read_text(encoding="utf-8")
+)
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+LAPTOP = Pool(name="laptop", title="Here", local=True)
+GPUS = Pool(name="gpu-l4", title="L4", cpu=8, memory="32Gi", gpus=1)
+
+
+def _manifest(spec: JobSpec, pool: Pool = LAPTOP) -> dict[str, Any]:
+    return render(spec, IDENTITY, pool, "file:///runs")
+
+
+@given(spec=job_specs(), pool=st.sampled_from([LAPTOP, GPUS]))
+def test_every_job_is_a_rayjob_that_kuberay_accepts(spec: JobSpec, pool: Pool):
+    VALIDATOR.validate(_manifest(spec, pool))
+
+
+@given(spec=job_specs())
+def test_a_manifest_read_back_is_what_was_rendered(spec: JobSpec):
+    manifest = _manifest(spec)
+    text = to_yaml(manifest)
+    assert from_yaml(text) == manifest
+    assert list(yaml.safe_load_all(text)) == [manifest]
+    assert JobSpec.model_validate_json(manifest["metadata"]["annotations"][SPEC]) == spec
+
+
+@given(document=st.dictionaries(st.text(), JSON))
+def test_any_text_and_number_survives_yaml(document: dict[str, Any]):
+    text = to_yaml(document)
+    assert text.isascii()
+    assert from_yaml(text) == document
+    assert repr(from_yaml(text)) == repr(document)  # 1 is not True, 1.0 is not 1
+    assert list(yaml.safe_load_all(text)) == [document]
+
+
+# What YAML 1.1, YAML 1.2, Go and JavaScript read in different ways when it stands bare.
+AMBIGUOUS = """no on yes y n off true True TRUE null Null ~ .inf -.Inf .nan NaN 1e3 0x10 0o7 010 1_000
+12:30:00 2026-01-01 1. .5 +1 -1 0b1 = << - -- --- ... ? : # & * ! | > % @ ` [ ] { } , ' " \\ 5 1:1
+a:b !!python/object:os.system &a *a <<: %YAML""".split()  # noqa: SIM905  # a list of these would be mostly quotes
+INVISIBLE = [
+    "",
+    " ",
+    "a ",
+    " a",
+    "a: b",
+    "a #b",
+    "- a",
+    "a\nb",
+    "a\n",
+    "\n",
+    "\ta",
+    "a\tb",
+    "é",
+    "😀",
+]
+
+
+@pytest.mark.parametrize("text", AMBIGUOUS + INVISIBLE)
+def test_what_parsers_disagree_on_is_quoted(text: str):
+    written = to_yaml({"key": text})
+    assert from_yaml(written) == {"key": text}
+    assert written.startswith('key: "'), written
+    written = to_yaml({text: "value"})
+    assert from_yaml(written) == {text: "value"}
+    assert written.startswith(('"', '? "')), written
+
+
+def _paths(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths of all objects whose fields KubeRay knows by name."""
+    found = []
+    if isinstance(node, dict):
+        free = path and path[-1] in ("labels", "annotations", "rayStartParams", "nodeSelector")
+        if not free and (not path or path[-1] not in ("requests", "limits", "emptyDir")):
+            found.append(path)
+        for key, child in node.items():
+            found += _paths(child, (*path, key))
+    elif isinstance(node, list):
+        for number, child in enumerate(node):
+            found += _paths(child, (*path, number))
+    return found
+
+
+SPEC_OF_TEST = JobSpec(
+    name="job",
+    team="team",
+    workload="tiny",
+    version="v1",
+    image="registry.example.org/tiny@sha256:" + "0" * 64,
+    entrypoint=("python",),
+    pool="gpu-l4",
+    workers=1,
+    cpu=1.0,
+    memory="1Gi",
+    gpus=1,
+    max_duration="1h",
+    attempts=1,
+)
+
+
+@pytest.mark.parametrize("path", _paths(_manifest(SPEC_OF_TEST, GPUS)), ids=str)
+def test_a_misspelt_field_is_found_wherever_it_stands(path: tuple[Any, ...]):
+    manifest = copy.deepcopy(_manifest(SPEC_OF_TEST, GPUS))
+    VALIDATOR.validate(manifest)
+    node: Any = manifest
+    for part in path:
+        node = node[part]
+    node["misspelt"] = "x"
+    assert not VALIDATOR.is_valid(manifest)
+
+
+def test_the_schema_names_its_source():
+    assert "ray-project/kuberay" in SCHEMA["$comment"]
+    assert "v1.6.2" in SCHEMA["$comment"]
+    assert '"description":{' not in json.dumps(SCHEMA["properties"]["status"])
+
+
+def test_fields_that_would_break_queue_or_record_are_never_written():
+    spec = _manifest(SPEC_OF_TEST)["spec"]
+    assert "suspend" not in spec
+    assert "deletionStrategy" not in spec
+    assert spec["shutdownAfterJobFinishes"] is True
+    assert spec["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+    assert spec["submissionMode"] == "K8sJobMode"
