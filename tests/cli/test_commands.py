@@ -141,7 +141,8 @@ def test_an_unknown_workload_cannot_be_built(cli: Cli):
 
 def test_every_command_has_help_that_starts_with_a_sentence(cli: Cli):
     shown = cli("--help")
-    for command in ["submit", "list", "get", "logs", "cancel", "open", "up", "down", "status", "build", "serve"]:
+    jobs = ("submit", "list", "get", "logs", "cancel", "open")
+    for command in (*jobs, "up", "down", "status", "build", "serve"):
         assert f" {command} " in shown.out
         assert cli(command, "--help").code == 0
     assert "demo" not in shown.out

@@ -138,7 +138,10 @@ def test_an_unknown_job_and_a_wrong_token_are_told_apart(
 ):
     with pytest.raises(NotFoundError):
         platform.get_job("none-20260101-aaaaaa")
-    with PlatformClient(shared_service.url, "x" * 40) as stranger, pytest.raises(AuthenticationError):
+    with (
+        PlatformClient(shared_service.url, "x" * 40) as stranger,
+        pytest.raises(AuthenticationError),
+    ):
         stranger.me()
 
 
@@ -147,15 +150,15 @@ def test_without_a_token_the_way_to_one_is_named(
 ):
     monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path))
     monkeypatch.delenv("ML_PLATFORM_TOKEN", raising=False)
-    with PlatformClient(shared_service.url) as client:
-        with pytest.raises(AuthenticationError, match=r"token\.json does not exist.*up"):
-            client.me()
+    missing = pytest.raises(AuthenticationError, match=r"token\.json does not exist.*up")
+    with PlatformClient(shared_service.url) as client, missing:
+        client.me()
 
 
 def test_a_service_that_is_down_is_named_at_once_with_the_fix():
-    with PlatformClient("http://127.0.0.1:9", "token") as client:
-        with pytest.raises(ServiceUnavailableError, match=r"127\.0\.0\.1:9 .*`ml-platform up`"):
-            client.me()
+    down = pytest.raises(ServiceUnavailableError, match=r"127\.0\.0\.1:9 .*`ml-platform up`")
+    with PlatformClient("http://127.0.0.1:9", "token") as client, down:
+        client.me()
 
 
 @contextmanager

@@ -23,7 +23,6 @@ from ml_platform.job_handle import Answer, Job, JobFailed, Receipt, nothing_said
 from ml_platform.service import models
 from ml_platform.settings import Settings
 
-
 __all__ = ["Job", "JobFailed", "Plan", "PlatformClient"]
 
 

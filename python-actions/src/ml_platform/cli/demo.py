@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import Annotated
 
@@ -24,6 +25,8 @@ def demo(
     ] = None,
 ) -> None:
     """Run the example workload from the portal's template to its result."""
+    # `kill` must stop what was started just as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = Settings()
     run = Demo(settings, say, set_up_since)
     try:
@@ -32,7 +35,9 @@ def demo(
         with connect() as platform:
             job = run.submit(platform)
             say(f"page: {job.page_url}")
-            job.wait(on_change=Watcher(job, with_log=False).changed)
+            watcher = Watcher(job, with_log=True)
+            job.wait(on_change=watcher.changed)
+            watcher.finished()
             run.phases.done("job")
         say(run.phases.text())
         print_line(f"{job.id} {job.view.state.phase.value} {job.page_url}")
