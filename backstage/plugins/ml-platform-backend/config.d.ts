@@ -8,7 +8,7 @@ export interface Config {
     catalog?: {
       /**
        * How often the service is asked for new catalog entities when it does not announce them itself.
-       * Default: 2 seconds.
+       * Default: 10 seconds.
        * @visibility backend
        */
       pollSeconds?: number;

@@ -5,7 +5,7 @@ import {
   discoveryApiRef,
   fetchApiRef,
 } from '@backstage/frontend-plugin-api';
-import { EntityContentBlueprint } from '@backstage/plugin-catalog-react/alpha';
+import { EntityContentLayoutBlueprint } from '@backstage/plugin-catalog-react/alpha';
 import { FormFieldBlueprint } from '@backstage/plugin-scaffolder-react/alpha';
 import { TRAINING_JOB_TYPE } from '@internal/plugin-ml-platform-common';
 import { RiCpuLine } from '@remixicon/react';
@@ -31,13 +31,13 @@ const jobsPage = PageBlueprint.make({
   },
 });
 
-const jobEntityContent = EntityContentBlueprint.make({
+// The first thing that the catalog shows of a job is the job.
+const jobEntityLayout = EntityContentLayoutBlueprint.make({
   name: 'training-job',
   params: {
-    path: '/',
-    title: 'Training job',
     filter: { kind: 'resource', 'spec.type': TRAINING_JOB_TYPE },
-    loader: () => import('./components/EntityJob').then(m => <m.EntityJob />),
+    loader: () =>
+      import('./components/EntityJobLayout').then(m => m.EntityJobLayout),
   },
 });
 
@@ -73,7 +73,7 @@ export const mlPlatformPlugin = createFrontendPlugin({
   extensions: [
     jobApi,
     jobsPage,
-    jobEntityContent,
+    jobEntityLayout,
     workloadField,
     poolField,
     teamField,

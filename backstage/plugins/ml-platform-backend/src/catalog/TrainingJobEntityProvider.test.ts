@@ -72,11 +72,15 @@ describe('training jobs in the catalog', () => {
     stop = () => backend.stop();
   }
 
+  function nextMutation(): Promise<void> {
+    return new Promise(resolve => {
+      arrived = resolve;
+    });
+  }
+
   async function mutationNumber(count: number): Promise<string> {
     while (mutations.length < count) {
-      await new Promise<void>(resolve => {
-        arrived = resolve;
-      });
+      await nextMutation();
     }
     return mutations[count - 1];
   }

@@ -44,7 +44,7 @@ export class TrainingJobEntityProvider implements EntityProvider {
       options.discovery,
       options.logger,
       (options.config.getOptionalNumber('mlPlatform.catalog.pollSeconds') ??
-        2) * 1000,
+        10) * 1000,
     );
   }
 
@@ -205,12 +205,13 @@ export class TrainingJobEntityProvider implements EntityProvider {
       return;
     }
     await new Promise<void>(resolve => {
+      let timer: NodeJS.Timeout | undefined = undefined;
       const wake = () => {
         clearTimeout(timer);
         this.#sleepers.delete(wake);
         resolve();
       };
-      const timer = setTimeout(wake, milliseconds);
+      timer = setTimeout(wake, milliseconds);
       this.#sleepers.add(wake);
     });
   }

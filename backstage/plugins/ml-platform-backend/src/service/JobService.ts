@@ -1,6 +1,7 @@
 import {
   AuthService,
   BackstageCredentials,
+  LoggerService,
   RootConfigService,
 } from '@backstage/backend-plugin-api';
 import { ServiceUnavailableError } from '@backstage/errors';
@@ -26,13 +27,22 @@ export interface JobService {
 }
 
 export class DefaultJobService implements JobService {
-  static create(options: { auth: AuthService; config: RootConfigService }) {
+  static create(options: {
+    auth: AuthService;
+    config: RootConfigService;
+    logger: LoggerService;
+  }) {
     const baseUrl = options.config.getString('mlPlatform.baseUrl');
-    return new DefaultJobService(options.auth, baseUrl.replace(/\/+$/, ''));
+    return new DefaultJobService(
+      options.auth,
+      options.logger,
+      baseUrl.replace(/\/+$/, ''),
+    );
   }
 
   private constructor(
     private readonly auth: AuthService,
+    private readonly logger: LoggerService,
     private readonly baseUrl: string,
   ) {}
 
@@ -56,9 +66,9 @@ export class DefaultJobService implements JobService {
       if (request.signal.aborted) {
         throw error;
       }
+      this.logger.warn(`The ML Platform service does not answer: ${error}`);
       throw new ServiceUnavailableError(
         'The ML Platform service does not answer; is it running? (`ml-platform up` starts it)',
-        error,
       );
     }
   }

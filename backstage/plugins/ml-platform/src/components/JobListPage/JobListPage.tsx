@@ -1,7 +1,6 @@
-import { useState } from 'react';
+import { useCallback, useState } from 'react';
 import { useApi } from '@backstage/frontend-plugin-api';
-import { ButtonLink, Flex, Header, Skeleton, Text } from '@backstage/ui';
-import { useCallback } from 'react';
+import { ButtonLink, Container, Flex, Skeleton, Text } from '@backstage/ui';
 import { JobFilter, jobApiRef } from '../../api';
 import { useStartLink } from '../../links';
 import { useJobList, useLoaded } from '../../live';
@@ -19,48 +18,50 @@ export function JobListPage() {
   const isFiltered = Object.values(filter).some(Boolean);
 
   return (
-    <Flex direction="column" gap="4">
-      <Header
-        title="Training jobs"
-        customActions={
+    <Container pt="4" pb="8">
+      <Flex direction="column" gap="4">
+        <Flex justify="between" align="center">
+          <Text as="h2" variant="title-small" weight="bold">
+            Training jobs
+          </Text>
           <ButtonLink href={start} variant="primary">
             Start a job
           </ButtonLink>
-        }
-      />
-      <JobFilters
-        filter={filter}
-        teams={teams.value ?? []}
-        onChange={setFilter}
-      />
-      {list.error && (
-        <Problem what="the jobs" error={list.error} onRetry={list.reload} />
-      )}
-      {list.isLoading && <Waiting />}
-      {list.value?.items.length === 0 && (
-        <Nothing isFiltered={isFiltered} start={start} />
-      )}
-      {list.value && list.value.items.length > 0 && (
-        <JobTable
-          jobs={list.value.items}
-          total={list.value.total}
-          onNext={
-            list.value.next_cursor
-              ? () =>
-                  setFilter({
-                    ...filter,
-                    cursor: list.value?.next_cursor ?? undefined,
-                  })
-              : undefined
-          }
-          onFirst={
-            filter.cursor
-              ? () => setFilter({ ...filter, cursor: undefined })
-              : undefined
-          }
+        </Flex>
+        <JobFilters
+          filter={filter}
+          teams={teams.value ?? []}
+          onChange={setFilter}
         />
-      )}
-    </Flex>
+        {list.error && (
+          <Problem what="the jobs" error={list.error} onRetry={list.reload} />
+        )}
+        {list.isLoading && <Waiting />}
+        {list.value?.items.length === 0 && (
+          <Nothing isFiltered={isFiltered} start={start} />
+        )}
+        {list.value && list.value.items.length > 0 && (
+          <JobTable
+            jobs={list.value.items}
+            total={list.value.total}
+            onNext={
+              list.value.next_cursor
+                ? () =>
+                    setFilter({
+                      ...filter,
+                      cursor: list.value?.next_cursor ?? undefined,
+                    })
+                : undefined
+            }
+            onFirst={
+              filter.cursor
+                ? () => setFilter({ ...filter, cursor: undefined })
+                : undefined
+            }
+          />
+        )}
+      </Flex>
+    </Container>
   );
 }
 

@@ -33,7 +33,7 @@ const columns: ColumnConfig<JobSummary>[] = [
   },
   {
     id: 'headline',
-    label: 'Result so far',
+    label: 'Result',
     cell: job => (
       <CellText
         title={
@@ -62,6 +62,7 @@ const columns: ColumnConfig<JobSummary>[] = [
   {
     id: 'owner',
     label: 'Owner',
+    minWidth: 150,
     cell: job => (
       <CellText title={shortRef(job.owner)} description={job.team} />
     ),
@@ -80,6 +81,7 @@ const columns: ColumnConfig<JobSummary>[] = [
   {
     id: 'duration',
     label: 'Duration',
+    minWidth: 110,
     cell: job => (
       <CellText
         title={

@@ -30,17 +30,20 @@ export function JobView(props: { id: string; isOwnPage?: boolean }) {
 }
 
 function Loaded({ job, isOwnPage }: { job: Job; isOwnPage?: boolean }) {
+  // Who looks at a failure wants the log first.
+  const hasFailed = job.state.phase === 'failed';
   return (
     <>
       <JobHeader job={job} isOwnPage={isOwnPage} />
-      {job.state.phase === 'failed' && <FailureCause job={job} />}
+      {hasFailed && <FailureCause job={job} />}
       <HopTimeline job={job} />
       <Grid.Root columns={{ initial: '1', md: '3' }} gap="4">
         <Grid.Item colSpan={{ initial: '1', md: '2' }}>
           <Flex direction="column" gap="4">
             <MetricChart job={job} />
+            {hasFailed && <LogView job={job} />}
             <ResultsView job={job} />
-            <LogView job={job} />
+            {!hasFailed && <LogView job={job} />}
           </Flex>
         </Grid.Item>
         <Grid.Item colSpan="1">

@@ -6,16 +6,18 @@ import { JobView } from '../JobView';
 /** `/jobs` and `/jobs/:id`. The latter works before the catalog has heard of a job. */
 export function JobsPage() {
   return (
-    <Container pt="4" pb="8">
-      <Routes>
-        <Route path="/" element={<JobListPage />} />
-        <Route path="/:id" element={<JobOfRoute />} />
-      </Routes>
-    </Container>
+    <Routes>
+      <Route path="/" element={<JobListPage />} />
+      <Route path="/:id" element={<JobOfRoute />} />
+    </Routes>
   );
 }
 
 function JobOfRoute() {
   const { id = '' } = useParams();
-  return <JobView key={id} id={id} isOwnPage />;
+  return (
+    <Container pt="4" pb="8">
+      <JobView key={id} id={id} isOwnPage />
+    </Container>
+  );
 }

@@ -16,10 +16,10 @@ import { nameOf } from './MetricTable';
 import { Point } from './pointsOf';
 
 const COLOURS = [
-  'var(--bui-fg-info)',
-  'var(--bui-fg-warning)',
-  'var(--bui-fg-success)',
-  'var(--bui-fg-danger)',
+  'var(--bui-announcement-fg-subdued)',
+  'var(--bui-warning-fg-subdued)',
+  'var(--bui-positive-fg-subdued)',
+  'var(--bui-negative-fg-subdued)',
 ];
 const TEXT = { fill: 'var(--bui-fg-secondary)', fontSize: 12 };
 
@@ -80,11 +80,11 @@ export function MetricLines(props: { series: MetricSeries; points: Point[] }) {
             <ReferenceLine
               y={reference.value}
               ifOverflow="extendDomain"
-              stroke="var(--bui-fg-success)"
+              stroke="var(--bui-positive-fg-subdued)"
               strokeDasharray="6 4"
               label={{
                 value: `${reference.label}: ${figure(reference.value)}`,
-                position: 'insideBottomRight',
+                position: 'insideBottomLeft',
                 ...TEXT,
               }}
             />

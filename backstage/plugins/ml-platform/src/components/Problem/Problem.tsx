@@ -10,12 +10,13 @@ export function Problem(props: {
   const { what, error, onRetry } = props;
   const { status, hint } =
     error instanceof JobApiError ? error : { status: 0, hint: undefined };
-  const isDenied = status === 401 || status === 403;
-  const title = isDenied ? `You may not see ${what}` : `Could not load ${what}`;
+  const isDenied = isRefusal(status);
+  const isMissing = status === 404;
+  const title = titleOf(what, status);
   return (
     <Alert
       role="alert"
-      status={isDenied ? 'warning' : 'danger'}
+      status={isDenied || isMissing ? 'warning' : 'danger'}
       icon
       title={title}
       description={[error.message, hint].filter(Boolean).join(' – ')}
@@ -29,4 +30,15 @@ export function Problem(props: {
       }
     />
   );
+}
+
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403;
+}
+
+function titleOf(what: string, status: number): string {
+  if (isRefusal(status)) return `You may not see ${what}`;
+  return status === 404
+    ? `There is no ${what}, or not yet`
+    : `Could not load ${what}`;
 }

@@ -5,11 +5,20 @@ import { Alert, Radio, RadioGroup, Skeleton, Text } from '@backstage/ui';
 import { Pool } from '@internal/plugin-ml-platform-common';
 import { jobApiRef } from '../../api';
 import { Problem } from '../../components/Problem';
+import { FieldSurface } from '../FieldSurface';
 import { useLoaded, useRepeatedly } from '../../live';
 import styles from './PoolPicker.module.css';
 
 /** The machines, with today's price and what is free now. */
 export function PoolPicker(props: FieldExtensionComponentProps<string>) {
+  return (
+    <FieldSurface>
+      <Choice {...props} />
+    </FieldSurface>
+  );
+}
+
+function Choice(props: FieldExtensionComponentProps<string>) {
   const { formData, onChange, schema, required } = props;
   const api = useApi(jobApiRef);
   const pools = useLoaded(useCallback(() => api.pools(), [api]));
@@ -77,7 +86,7 @@ function PoolChoice({ pool, isChosen }: { pool: Pool; isChosen: boolean }) {
         <span className={styles.price}>{priceOf(pool)}</span>
         <Text
           variant="body-small"
-          color={pool.available ? 'secondary' : 'warning'}
+          color={pool.available ? 'secondary' : 'primary'}
         >
           {pool.available ? capacityOf(pool) : pool.reason ?? 'Not available'}
         </Text>

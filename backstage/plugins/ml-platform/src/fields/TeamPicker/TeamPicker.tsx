@@ -4,10 +4,19 @@ import { FieldExtensionComponentProps } from '@backstage/plugin-scaffolder-react
 import { Alert, Select, Skeleton } from '@backstage/ui';
 import { jobApiRef } from '../../api';
 import { Problem } from '../../components/Problem';
+import { FieldSurface } from '../FieldSurface';
 import { useLoaded } from '../../live';
 
 /** The user's own teams; the only one is chosen by itself. */
 export function TeamPicker(props: FieldExtensionComponentProps<string>) {
+  return (
+    <FieldSurface>
+      <Choice {...props} />
+    </FieldSurface>
+  );
+}
+
+function Choice(props: FieldExtensionComponentProps<string>) {
   const { formData, onChange, schema, required } = props;
   const api = useApi(jobApiRef);
   const teams = useLoaded(useCallback(() => api.teams(), [api]));

@@ -5,6 +5,7 @@ import { Alert, Flex, Grid, Select, Skeleton, Text } from '@backstage/ui';
 import { Workload } from '@internal/plugin-ml-platform-common';
 import { jobApiRef } from '../../api';
 import { Problem } from '../../components/Problem';
+import { FieldSurface } from '../FieldSurface';
 import { useLoaded } from '../../live';
 import { ParameterField } from './ParameterField';
 import { Training, parametersOf, trainingOf } from './training';
@@ -13,6 +14,14 @@ const NO_PRESET = 'none';
 
 /** What to train: workload, version, preset, and a form made of the workload's own JSON Schema. */
 export function WorkloadPicker(props: FieldExtensionComponentProps<Training>) {
+  return (
+    <FieldSurface>
+      <Choice {...props} />
+    </FieldSurface>
+  );
+}
+
+function Choice(props: FieldExtensionComponentProps<Training>) {
   const { formData = {}, onChange } = props;
   const api = useApi(jobApiRef);
   const workloads = useLoaded(useCallback(() => api.workloads(), [api]));

@@ -1,0 +1,74 @@
+import {
+  Job,
+  JobEvent,
+  Pool,
+  Workload,
+} from '@internal/plugin-ml-platform-common';
+import * as world from '@internal/plugin-ml-platform-common/fixtures';
+import { JobApi, JobApiError, JobFilter, LogRequest } from '../api';
+
+/** The job API with the fixtures behind it: for tests and the `dev/` app. */
+export class FakeJobApi implements JobApi {
+  jobs: Job[] = world.jobs;
+  poolList: Pool[] = world.pools;
+  workloadList: Workload[] = [world.workload, world.workloadWithoutImage];
+  /** When set, every call is refused with it. */
+  refusal?: Error;
+  readonly filters: JobFilter[] = [];
+  readonly #listeners = new Set<(event: JobEvent) => void>();
+  #seq = 0;
+
+  me = () => this.#answer(world.me);
+  teams = () => this.#answer(world.teams);
+  pools = () => this.#answer(this.poolList);
+  workloads = () => this.#answer(this.workloadList);
+  manifest = () => this.#answer(world.manifest);
+  resultFile = () => this.#answer(new Blob(['{}']));
+  previewUrl = () => this.#answer('about:blank');
+
+  list(filter: JobFilter) {
+    this.filters.push(filter);
+    const items = this.jobs.filter(
+      job =>
+        (!filter.phase || job.state.phase === filter.phase) &&
+        (!filter.q || job.id.includes(filter.q)),
+    );
+    return this.#answer({ items, total: items.length });
+  }
+
+  get(id: string) {
+    const job = this.jobs.find(candidate => candidate.id === id);
+    return job
+      ? this.#answer(job)
+      : Promise.reject(new JobApiError(404, `there is no job ${id}`));
+  }
+
+  metrics(_id: string, after?: string) {
+    return this.#answer(after ? { ...world.metrics, rows: [] } : world.metrics);
+  }
+
+  results(id: string) {
+    const isFinal = this.jobs.find(job => job.id === id)?.state.final;
+    return this.#answer(isFinal ? world.results : { summary: null, files: [] });
+  }
+
+  async log(_id: string, { attempt, onText }: LogRequest) {
+    onText(`attempt ${attempt} begins\nit goes on\n`);
+  }
+
+  watch(listener: (event: JobEvent) => void) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Replaces a job and says so, as the service does. */
+  change(job: Job): void {
+    this.jobs = [job, ...this.jobs.filter(other => other.id !== job.id)];
+    this.#seq += 1;
+    this.#listeners.forEach(listener => listener({ seq: this.#seq, job }));
+  }
+
+  #answer<T>(value: T): Promise<T> {
+    return this.refusal ? Promise.reject(this.refusal) : Promise.resolve(value);
+  }
+}

@@ -1,0 +1,2 @@
+export * from './FakeJobApi';
+export * from './renderWithJobs';

@@ -1,0 +1,105 @@
+import { act, screen } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import {
+  failedJob,
+  queuedJob,
+  runningJob,
+  succeededJob,
+} from '@internal/plugin-ml-platform-common/fixtures';
+import { FakeJobApi, renderWithJobs } from '../../__testUtils__';
+import { JobView } from './JobView';
+
+function formDataOf(link: HTMLElement) {
+  const address = new URL(link.getAttribute('href') ?? '', 'http://portal');
+  return JSON.parse(address.searchParams.get('formData') ?? '');
+}
+
+describe('JobView', () => {
+  let api: FakeJobApi;
+  beforeEach(() => {
+    api = new FakeJobApi();
+  });
+
+  it('shows a running job: parameters, commit, log, figures', async () => {
+    renderWithJobs(<JobView id={runningJob.id} />, api);
+    expect(
+      await screen.findByRole('heading', { name: 'p1-quick' }),
+    ).toBeInTheDocument();
+    expect(
+      screen.getByText('Running', { selector: 'span[class*=badge]' }),
+    ).toBeInTheDocument();
+    expect(screen.getByRole('row', { name: 'Seed 7' })).toBeInTheDocument();
+    expect(
+      screen.getByRole('row', { name: 'Commit 4f2c9a7b by Guest' }),
+    ).toBeInTheDocument();
+    expect(await screen.findByRole('log')).toHaveTextContent('it goes on');
+    await userEvent.click(
+      await screen.findByRole('button', { name: 'Show as table' }),
+    );
+    expect(
+      screen.getByRole('table', { name: 'Objective' }),
+    ).toBeInTheDocument();
+  });
+
+  it('says why a queued job waits, and at which step', async () => {
+    renderWithJobs(<JobView id={queuedJob.id} />, api);
+    expect(
+      await screen.findByText(/Waits for 4 cores in pool laptop/),
+    ).toBeInTheDocument();
+    expect(
+      screen.getByText('Admitted').closest('[aria-current=step]'),
+    ).not.toBeNull();
+  });
+
+  it('shows the cause of a failure and what to do before all else', async () => {
+    renderWithJobs(<JobView id={failedJob.id} />, api);
+    const alert = await screen.findByRole('alert');
+    expect(alert).toHaveTextContent('it used 2.0 GiB of 2 GiB');
+    expect(alert).toHaveTextContent('Ask for more memory per worker');
+  });
+
+  it('shows results in a frame without an origin', async () => {
+    renderWithJobs(<JobView id={succeededJob.id} />, api);
+    const frame = await screen.findByTitle('Convergence');
+    expect(frame).toHaveAttribute('sandbox', 'allow-scripts');
+    expect(
+      screen.getByRole('row', { name: 'Feasible yes' }),
+    ).toBeInTheDocument();
+  });
+
+  it('offers to cancel only what has not ended, and to run again with the same form', async () => {
+    renderWithJobs(<JobView id={runningJob.id} />, api);
+    const cancel = await screen.findByRole('link', { name: 'Cancel job' });
+    expect(formDataOf(cancel)).toEqual({ job_id: runningJob.id });
+    const again = formDataOf(screen.getByRole('link', { name: 'Run again' }));
+    expect(again).toMatchObject({
+      training: { preset: 'quick', parameters: { seed: 7 } },
+      parent: runningJob.id,
+    });
+    act(() =>
+      api.change({
+        ...runningJob,
+        state: { ...succeededJob.state },
+      }),
+    );
+    expect(await screen.findByText('Succeeded')).toBeInTheDocument();
+    expect(screen.queryByRole('link', { name: 'Cancel job' })).toBeNull();
+  });
+
+  it('shows the manifest', async () => {
+    renderWithJobs(<JobView id={runningJob.id} />, api);
+    await userEvent.click(
+      await screen.findByRole('button', { name: 'View manifest' }),
+    );
+    expect(await screen.findByLabelText('Manifest')).toHaveTextContent(
+      'kind: RayJob',
+    );
+  });
+
+  it('says that a job is not there, or not yet', async () => {
+    renderWithJobs(<JobView id="nothing" />, api);
+    expect(await screen.findByRole('alert')).toHaveTextContent(
+      'There is no job nothing, or not yet',
+    );
+  });
+});
