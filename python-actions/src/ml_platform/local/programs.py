@@ -141,6 +141,7 @@ def _backstage(settings: Settings, base: Mapping[str, str]) -> Program:
     port = urlsplit(settings.backstage_url).port or 7007
     return Program(
         name="backstage",
+        stop_within=5.0,
         command=["sh", str(settings.root / "scripts" / "start-backstage.sh")],
         environment={
             **base,

@@ -132,11 +132,15 @@ class Supervised:
         alive = {process for process in self.tree if process_id(process.pid) == process}
         self.tree = alive
 
+    def ask_to_end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
     def end(self) -> None:
         """End the process, then whatever of its offspring is left."""
         self.capture()
         if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
+            self.ask_to_end()
             try:
                 self.process.wait(self.program.stop_within)
             except subprocess.TimeoutExpired:
@@ -190,6 +194,9 @@ def supervise(
                 write_state(state_dir, PlatformState(supervisor=own, programs=states))
             stop.wait(TICK_SECONDS)
     finally:
+        # All but the first are asked at once; the first, which the others use, ends last.
+        for child in children[1:]:
+            child.ask_to_end()
         for child in reversed(children):
             child.end()
         end_processes(descendants(os.getpid()), patience=2.0)
