@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from ml_platform.build.images import ImageStore
@@ -39,6 +39,7 @@ class Platform:
         self.repository = seed(settings.gitops_repository, settings.root / "gitops")
         self.journal = SqliteJournal(settings.journal_file, self.notices.tell)
         self.images = ImageStore(settings)
+        self.today: Callable[[], date] = lambda: datetime.now(UTC).date()
         self.on_push: Callable[[], None] = lambda: None
         self.committer = Committer(self.repository, self.journal, self._pushed)
         self.views = Views(settings.runs_dir, self.workload_of, settings.backstage_url)
@@ -96,8 +97,7 @@ class Platform:
         for field, parent in (("resume_from", request.resume_from), ("parent", request.parent)):
             if parent is not None:
                 self._check_relative(field, parent, principal)
-        today = datetime.now(UTC).date()
-        return plan_job(request, principal.user, teams, key, today, site)
+        return plan_job(request, principal.user, teams, key, self.today(), site)
 
     def submitted(self, request: JobRequest, principal: Principal, key: str) -> Known | None:
         """The job that the caller's key has made from this request; raises ConflictError."""
