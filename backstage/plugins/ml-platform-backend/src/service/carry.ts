@@ -8,7 +8,6 @@ const CARRIED_HEADERS = [
   'content-length',
   'content-disposition',
   'content-security-policy',
-  'cache-control',
   'etag',
   'last-modified',
   'x-content-type-options',
@@ -33,10 +32,9 @@ export async function carry(
       client.setHeader(name, value);
     }
   }
-  // Compression gathers small pieces and would hold events back.
-  if (!client.hasHeader('cache-control')) {
-    client.setHeader('cache-control', 'no-store, no-transform');
-  }
+  // Compression gathers small pieces and would hold events and log lines back.
+  const caching = answer.headers.get('cache-control') ?? 'no-store';
+  client.setHeader('cache-control', `${caching}, no-transform`);
   client.setHeader('x-accel-buffering', 'no');
   for (const [name, value] of Object.entries(headers)) {
     client.setHeader(name, value);

@@ -123,7 +123,7 @@ export class FakeJobService {
   }
 
   #stream(res: ServerResponse, type: string, beginning: string): void {
-    res.writeHead(200, { 'content-type': type });
+    res.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' });
     res.write(beginning);
     this.open.add(res);
     res.on('close', () => this.open.delete(res));
