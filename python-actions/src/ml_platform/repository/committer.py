@@ -182,6 +182,8 @@ class Committer:
         try:
             with turn_seconds.time():
                 answers = self._turn(orders)
+        except ServiceUnavailableError as error:
+            answers = [error] * len(orders)
         except Exception as error:  # the disk is full or read-only: each caller is told so
             log.exception("a turn of the committer failed")
             reason = ServiceUnavailableError(
@@ -212,7 +214,10 @@ class Committer:
             pause = random.uniform(0, min(0.5, 0.005 * 2**attempt))  # noqa: S311  # no secret
             log.info("another writer moved main; reading again in %.3f s", pause)
             time.sleep(pause)
-        raise ServiceUnavailableError(f"main was moved by others {MAX_TRIES} times in a row")
+        raise ServiceUnavailableError(
+            f"main was moved or held by others {MAX_TRIES} times in a row",
+            hint="when nobody else writes the repository, remove its refs/heads/main.lock",
+        )
 
 
 class _Batch:

@@ -16,6 +16,7 @@ from ml_platform.errors import NotFoundError
 from ml_platform.repository import layout
 
 MAIN = "refs/heads/main"
+_LOCKED = "failed to lock file"  # libgit2: another process holds the reference's lock
 _FILE = pygit2.enums.FileMode.BLOB
 _TREE = pygit2.enums.FileMode.TREE
 
@@ -198,16 +199,12 @@ class GitopsRepository:
         try:
             # libgit2 takes the reference's lock and compares with the value read above.
             reference.set_target(pygit2.Oid(hex=new))
-        except pygit2.GitError as error:
+        except (pygit2.GitError, OSError) as error:
             # A full or read-only disk must not pass for a race: that would be tried many times.
-            if self.head() == expected and not self._locked():
+            if self.head() == expected and _LOCKED not in str(error):
                 raise OSError(f"main cannot be moved: {error}") from error
             return False
         return True
-
-    def _locked(self) -> bool:
-        """Whether another process is moving `main` right now."""
-        return (self.path / f"{MAIN}.lock").exists()
 
 
 def _files(tree: object, prefix: str) -> Iterator[tuple[str, str]]:
