@@ -16,6 +16,15 @@ CHROMIUM=$(sh scripts/find-chromium.sh); export CHROMIUM
 say "linters, types, generated files"
 sh scripts/check.sh
 
+say "building the example's image, whose Pythons some tests use"
+.venv/bin/ml-platform build stellar_optimization v1.0.0
+image=$(.venv/bin/python -c 'from ml_platform.build.images import ImageStore
+from ml_platform.settings import Settings
+store = ImageStore(Settings())
+print(store.folder(store.resolve("stellar_optimization", "v1.0.0").digest))')
+STELLAR_MAIN_PYTHON=$image/environments/main/bin/python; export STELLAR_MAIN_PYTHON
+STELLAR_SCORE_PYTHON=$image/environments/score/bin/python; export STELLAR_SCORE_PYTHON
+
 say "TypeScript tests beside the Python tests"
 (yarn test >test-results/typescript.log 2>&1; echo $? >test-results/typescript.code) &
 typescript=$!
@@ -26,9 +35,8 @@ tail -n 60 test-results/typescript.log
 typescript=$(cat test-results/typescript.code)
 
 browser=0
-say "building the portal and the example's image for the browser tests"
+say "building the portal for the browser tests"
 sh scripts/build-backstage.sh
-.venv/bin/ml-platform build stellar_optimization v1.0.0
 say "browser tests"
 .venv/bin/pytest tests/browser --junit-xml test-results/browser.xml || browser=$?
 
