@@ -3,6 +3,9 @@ import { useApi } from '@backstage/frontend-plugin-api';
 import { jobApiRef } from '../api';
 
 const PAINT_MS = 100;
+// Colours of a terminal, which a browser shows as rubbish.
+// eslint-disable-next-line no-control-regex
+const ANSI_CODES = /\u001b\[[0-9;]*[A-Za-z]/g;
 
 export interface Log {
   lines: string[];
@@ -28,7 +31,9 @@ export function useLog(id: string, attempt: number): Log {
     const onText = (text: string) => {
       const parts = (begun + text).split('\n');
       begun = parts.pop() ?? '';
-      complete = complete.concat(parts);
+      complete = complete.concat(
+        parts.map(line => line.replace(ANSI_CODES, '')),
+      );
       timer ??= setTimeout(() => {
         timer = undefined;
         show();

@@ -41,6 +41,7 @@ export function MetricLines(props: { series: MetricSeries; points: Point[] }) {
           <XAxis
             dataKey="step"
             type="number"
+            allowDecimals={false}
             domain={['dataMin', 'dataMax']}
             allowDuplicatedCategory={false}
             tick={TEXT}
@@ -99,7 +100,7 @@ export function MetricLines(props: { series: MetricSeries; points: Point[] }) {
               dataKey="value"
               stroke={COLOURS[index % COLOURS.length]}
               strokeWidth={2}
-              dot={points.length < 3}
+              dot={points.length < 30}
               isAnimationActive={false}
             />
           ))}
