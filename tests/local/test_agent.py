@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 
 import pytest
 from ray_fixture import eventually
@@ -47,7 +48,7 @@ def test_the_next_job_waits_in_words_until_the_machine_is_free(world: World) -> 
     assert world.cluster.capacity().free.cpus == 0
     (world.run_dir(first) / "go").touch()
     for job_id in (first, second, third):
-        assert eventually(lambda job=job_id: world.archived(job))["phase"] == "succeeded"
+        assert eventually(partial(world.archived, job_id))["phase"] == "succeeded"
     assert world.claims(third)[0]["time"] < world.claims(second)[0]["time"]
 
 
