@@ -60,7 +60,9 @@ def job_state(facts: Facts) -> JobState:
         return JobState(Phase.SUBMITTED, _NOT_APPLIED, 0)
     suspended = (facts.rayjob.get("spec") or {}).get("suspend") is True
     phase, reason = _applied_phase(status, attempt, suspended=suspended)
-    return JobState(phase, reason, attempt if not phase.final else max(attempt - 1, 0))
+    # `failed` counts the attempts that have failed: the current one has that number, from 0, unless
+    # the job ended with it.
+    return JobState(phase, reason, max(attempt - 1, 0) if phase is Phase.FAILED else attempt)
 
 
 def _applied_phase(
