@@ -55,6 +55,7 @@ export function MetricLines(props: { series: MetricSeries; points: Point[] }) {
           />
           <YAxis
             domain={['auto', 'auto']}
+            padding={{ top: 12, bottom: 12 }}
             tick={TEXT}
             stroke="var(--bui-border-2)"
             width={72}

@@ -109,6 +109,12 @@ function capacityOf(pool: Pool): string {
     typeof pool.free_cpu === 'number' && `${Math.floor(pool.free_cpu)} cores`,
     pool.free_gpus && `${pool.free_gpus} GPUs`,
   ].filter(Boolean);
-  const size = `${pool.cpu_per_node} cores, ${pool.memory_per_node} per machine`;
+  const size = `${pool.cpu_per_node} cores, ${memoryOf(pool)} per machine`;
   return free.length > 0 ? `${free.join(', ')} free now · ${size}` : size;
+}
+
+/** `22057Mi` as `22 GiB`. */
+function memoryOf({ memory_per_node: memory }: Pool): string {
+  const amount = parseInt(memory, 10);
+  return `${memory.endsWith('Mi') ? Math.round(amount / 1024) : amount} GiB`;
 }
