@@ -52,12 +52,27 @@ class Action:
         return {
             "id": self.id,
             "description": self.description,
-            "input": self.input.model_json_schema(),
+            "input": _without_null(self.input.model_json_schema()),
             "output": self.output.model_json_schema(mode="serialization"),
             "examples": [{"description": text, "input": body} for text, body in self.examples],
             "supportsDryRun": self.supports_dry_run,
             "readOnly": self.read_only,
         }
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with `X or null` as X: who sends nothing leaves the field out. Backstage judges
+    forms by it, and would else answer `is not any of [subschema 0],[subschema 1]`."""
+    properties = {}
+    for name, field in schema.get("properties", {}).items():
+        choices = field.get("anyOf", [])
+        given = [choice for choice in choices if choice != {"type": "null"}]
+        if len(given) == 1 and len(choices) == 2:
+            said = {key: value for key, value in field.items() if key not in ("anyOf", "default")}
+            properties[name] = given[0] | said
+        else:
+            properties[name] = field
+    return {**schema, "properties": properties}
 
 
 ACTIONS = {
