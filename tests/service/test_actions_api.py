@@ -220,6 +220,6 @@ def test_closing_the_connection_before_the_effect_cancels_the_run(
 
 def test_an_input_schema_names_the_rule_of_an_optional_field_itself():
     # Backstage's validator says of an `anyOf` only that none of its parts fits.
-    for action in ACTIONS.values():
+    for action in actions.ACTIONS.values():
         for field in action.document["input"]["properties"].values():
             assert {"type": "null"} not in field.get("anyOf", [])
