@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mine = [item for item in items if Path(__file__).parent in item.path.parents]
     mine.sort(key=lambda item: ORDER.index(item.name) if item.name in ORDER else len(ORDER))
     for item in mine:
-        item.add_marker(pytest.mark.timeout(420))
+        item.add_marker(pytest.mark.timeout(1200))
     places = [place for place, item in enumerate(items) if item in mine]
     for place, item in zip(places, mine, strict=True):
         items[place] = item

@@ -28,7 +28,7 @@ def create(page: Page) -> str:
     """Send the reviewed form; gives the id of the job that the task page links to."""
     press(page, "Create")
     link = page.get_by_role("link", name="Open the job's page")
-    expect(link).to_be_visible(timeout=120_000)
+    expect(link).to_be_visible(timeout=480_000)
     address = link.get_attribute("href") or ""
     return address.rstrip("/").rpartition("/")[2]
 

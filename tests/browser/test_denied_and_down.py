@@ -70,7 +70,7 @@ def test_a_job_of_another_team_is_denied(
         platform.cancel(foreign)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_pages_say_that_the_service_is_down_and_come_back(
     page: Page, watched: WatchedPage, platform: RealPlatform
 ) -> None:

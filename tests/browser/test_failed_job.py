@@ -23,7 +23,7 @@ def test_the_platform_refuses_what_the_form_let_pass(page: Page, watched: Watche
     press(page, "Create")
     # The sentence, the field and the way out.
     expect(page.get_by_text(re.compile(r"workers must be 1-\d+.*got 50")).first).to_be_visible(
-        timeout=120_000
+        timeout=480_000
     )
     expect(page.get_by_text(re.compile("ask for fewer workers")).first).to_be_visible()
     watched.check_accessibility()

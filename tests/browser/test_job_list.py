@@ -23,7 +23,7 @@ def test_the_list_shows_states_and_finds_jobs(
     page: Page, watched: WatchedPage, platform: RealPlatform, real_job: RealJob
 ) -> None:
     running = real_job.submitted()
-    expect(row_of(page, running)).to_contain_text("Running", timeout=120_000)
+    expect(row_of(page, running)).to_contain_text("Running", timeout=480_000)
     # It asks for the whole machine, so it waits; its row comes and changes without a reload.
     cores = platform.cores()
     waiting = platform.submit("paced", preset="endless", name="second-in-line", workers=cores)
