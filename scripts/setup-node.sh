@@ -33,7 +33,7 @@ if command -v flock >/dev/null 2>&1; then
 fi
 
 # npm is asked before PATH changes: its configuration belongs to the node beside it.
-registry=https://registry.npmjs.org
+registry=
 if command -v npm >/dev/null 2>&1; then
   configured=$(npm config get registry 2>/dev/null || true)
   case "$configured" in http*) registry=${configured%/} ;; esac
@@ -42,7 +42,9 @@ if command -v npm >/dev/null 2>&1; then
     export NODE_EXTRA_CA_CERTS="$certificates"
   fi
 fi
-export YARN_NPM_REGISTRY_SERVER="${YARN_NPM_REGISTRY_SERVER:-$registry}"
+# Without npm to ask, yarn's own default stands.
+registry=${YARN_NPM_REGISTRY_SERVER:-$registry}
+[ -z "$registry" ] || export YARN_NPM_REGISTRY_SERVER="$registry"
 [ -z "${HTTPS_PROXY:-}" ] || export YARN_HTTPS_PROXY="${YARN_HTTPS_PROXY:-$HTTPS_PROXY}" NODE_USE_ENV_PROXY=1
 [ -z "${HTTP_PROXY:-}" ] || export YARN_HTTP_PROXY="${YARN_HTTP_PROXY:-$HTTP_PROXY}"
 
@@ -81,7 +83,7 @@ chmod +x .tools/bin/yarn
 
 reachable() {
   .tools/bin/node -e 'fetch(process.argv[1], { signal: AbortSignal.timeout(20000) })
-    .then(answer => process.exit(answer.ok ? 0 : 1), () => process.exit(1))' "$YARN_NPM_REGISTRY_SERVER/yarn"
+    .then(answer => process.exit(answer.ok ? 0 : 1), () => process.exit(1))' "${registry:-$(.tools/bin/yarn config get npmRegistryServer)}/yarn"
 }
 # yarn retries an unreachable registry for more than ten minutes, so ask first.
 if ! reachable; then

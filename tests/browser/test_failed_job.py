@@ -33,7 +33,7 @@ def test_a_failed_job_says_why(page: Page, watched: WatchedPage, platform: RealP
     job_id = platform.submit("paced", preset="failing", name="diverges", attempts=1)
     job = JobPage(page)
     job.open(job_id)
-    job.expect_done("Failed", seconds=240)
+    job.expect_done("Failed", seconds=900)
     alert = page.get_by_role("alert").filter(has_text=CAUSE)
     expect(alert).to_be_visible()
     above = alert.bounding_box()

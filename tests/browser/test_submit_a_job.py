@@ -47,7 +47,7 @@ def test_the_form_starts_a_job_and_its_page_shows_it_running(
     expect(job.facts).to_contain_text("by guest")
     check_record(job, platform, real_job.id)
 
-    job.expect_done("Running", seconds=120)
+    job.expect_done("Running", seconds=600)
     expect(page.get_by_text("Running", exact=True).first).to_be_visible()
     expect(job.log).to_contain_text(re.compile(r"\S+.*\n.*\S+"), timeout=480_000)
     before = len(job.log.inner_text())
@@ -79,7 +79,7 @@ def test_the_job_succeeds_and_shows_its_results(
 ) -> None:
     job = JobPage(page)
     job.open(real_job.submitted())
-    job.expect_done("Succeeded", seconds=480)
+    job.expect_done("Succeeded", seconds=1200)
     job.expect_done("Archived")
     expect(job.summary.get_by_role("row", name=re.compile("^Official score"))).to_contain_text(
         re.compile(r"0\.\d+")
@@ -120,7 +120,7 @@ def test_run_again_and_cancel(
     create(page)
 
     job.open(second)
-    job.expect_done("Cancelled", seconds=120)
+    job.expect_done("Cancelled", seconds=600)
     expect(page.get_by_text("One was enough").first).to_be_visible()
     watched.check_accessibility()
     assert "guest" in platform.git("log", "-1", "--format=%an", f"--grep={second}", "main")
