@@ -112,7 +112,11 @@ class Service:
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            self.app, log_level="error", access_log=False, timeout_graceful_shutdown=2
+            self.app,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))

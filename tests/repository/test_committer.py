@@ -203,8 +203,8 @@ def test_a_repository_that_cannot_be_written_is_said_at_once_and_mended_later(
 def test_a_branch_that_cannot_be_moved_is_no_race(repository: Path):
     writer = GitopsRepository(repository)
     head = writer.head()
-    tip = writer.write_commit(head, Edit({"a": b"a"}, "a", ADA))
-    moved = writer.write_commit(head, Edit({"b": b"b"}, "b", ADA))
+    tip = writer.write_commit(head, Edit({"a": b"a"}, "a", ADA)).sha
+    moved = writer.write_commit(head, Edit({"b": b"b"}, "b", ADA)).sha
     assert writer.swap(head, tip)
     assert not writer.swap(head, moved)
     lock = repository / "refs" / "heads" / "main.lock"

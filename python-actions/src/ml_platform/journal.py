@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ml_platform.errors import NotFoundError
 from ml_platform.journal_database import JournalDatabase
-from ml_platform.journal_row import Row, merged, row_from_manifest
+from ml_platform.journal_row import Row, merged, read_manifest, row_from_manifest
 from ml_platform.repository import layout
-from ml_platform.repository.committer import Known
+from ml_platform.repository.committer import Known, Written
 from ml_platform.repository.git import CommitInfo, GitopsRepository
 from ml_platform.state import Facts, job_state
 
@@ -31,10 +31,11 @@ class SqliteJournal:
 
     # ── from Git ────────────────────────────────────────────────────────────────────────────────
 
-    def sync(self, repository: GitopsRepository, head: str) -> None:
+    def sync(self, repository: GitopsRepository, head: str, written: Written | None = None) -> None:
         """Take over every commit up to `head`; rebuilds when history was rewritten.
 
         `head` may be old news by now: the journal never goes back to it, it goes on to `main`.
+        `written` saves reading from Git what has just been put there.
         """
         if self._database.fact("head") == head:
             return
@@ -42,40 +43,44 @@ class SqliteJournal:
             since = self._database.fact("head")
             if since == head:
                 return
-            try:
-                commits = repository.history(since, head)
-            except NotFoundError:
+            if written is not None and since == written.parent:
+                for commit, manifests in written.commits:
+                    self._take(repository, commit, manifests)
+                self._database.set_fact("head", head)
+            elif not self._take_history(repository, since, head):
                 head = repository.head()
                 if since == head:
                     return
                 self._catch_up(repository, since, head)
-            else:
-                self._take_all(repository, commits, head)
         self._on_event()
 
     def _catch_up(self, repository: GitopsRepository, since: str | None, head: str) -> None:
         """From `since` to `main`; from nothing when `main` was rewritten."""
-        try:
-            self._take_all(repository, repository.history(since, head), head)
+        if self._take_history(repository, since, head):
             return
-        except NotFoundError:
-            log.warning("main was rewritten; the journal is rebuilt from %s", head)
+        log.warning("main was rewritten; the journal is rebuilt from %s", head)
         seen = self._rows("WHERE rayjob IS NOT NULL OR headline IS NOT NULL")
         self._database.forget()
-        self._take_all(repository, repository.history(None, head), head)
+        self._take_history(repository, None, head)
         for old in seen:
             new = self._database.load(old.job_id)
             if new is not None and new.key_hash == old.key_hash:
                 self._put(new.seen_before(old), new)
 
-    def _take_all(
-        self, repository: GitopsRepository, commits: Iterable[CommitInfo], head: str
-    ) -> None:
+    def _take_history(self, repository: GitopsRepository, since: str | None, head: str) -> bool:
+        """Take over what lies between; False when `since` is no ancestor of `head`."""
+        try:
+            commits = repository.history(since, head)
+        except NotFoundError:
+            return False
         for commit in commits:
-            self._take(repository, commit)
+            self._take(repository, commit, {})
         self._database.set_fact("head", head)
+        return True
 
-    def _take(self, repository: GitopsRepository, commit: CommitInfo) -> None:
+    def _take(
+        self, repository: GitopsRepository, commit: CommitInfo, manifests: dict[str, Any]
+    ) -> None:
         gone = {place.job_id: path for path in commit.removed if (place := layout.place(path))}
         for path, oid in commit.added.items():
             place = layout.place(path)
@@ -83,7 +88,8 @@ class SqliteJournal:
                 continue
             gone.pop(place.job_id, None)
             try:
-                row = row_from_manifest(place, path, repository.read(oid), commit)
+                manifest = manifests.get(path) or read_manifest(repository.read(oid))
+                row = row_from_manifest(place, path, manifest, commit)
             except ValueError as error:
                 log.warning("%s is passed over: %s", path, error)
                 continue

@@ -136,10 +136,17 @@ class Row:
         )
 
 
-def row_from_manifest(place: Place, path: str, content: bytes, commit: CommitInfo) -> Row:
+def read_manifest(content: bytes) -> Any:
+    """The data of a committed file; raises ValueError."""
+    try:
+        return from_yaml(content)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML as it is used here: {error}") from error
+
+
+def row_from_manifest(place: Place, path: str, manifest: Any, commit: CommitInfo) -> Row:
     """The row that a manifest alone gives; raises ValueError when it is none of ours."""
     try:
-        manifest = from_yaml(content)
         metadata = manifest["metadata"]
         annotations = metadata["annotations"]
         spec = JobSpec.model_validate_json(annotations[render.SPEC])
@@ -148,7 +155,7 @@ def row_from_manifest(place: Place, path: str, content: bytes, commit: CommitInf
         names = (metadata["name"], metadata["namespace"])
         owner, key = annotations[render.OWNER], annotations[render.KEY]
         request = annotations[render.REQUEST]
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a manifest of this platform: {error}") from error
     if names != (place.job_id, place.team):
         raise ValueError("name and namespace differ from the path")

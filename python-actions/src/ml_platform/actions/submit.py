@@ -83,6 +83,7 @@ def _submission(plan: Plan, ctx: ActionContext) -> Submission:
         key_hash=plan.key_hash,
         request_hash=plan.request_hash,
         author=author_of(ctx.principal.user),
+        manifest=plan.manifest,
     )
 
 

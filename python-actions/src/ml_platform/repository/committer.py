@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 from prometheus_client import Counter, Histogram
@@ -27,7 +27,7 @@ from ml_platform.errors import (
 from ml_platform.job import Phase
 from ml_platform.render import OUTCOME
 from ml_platform.repository import layout
-from ml_platform.repository.git import Author, Edit, GitopsRepository
+from ml_platform.repository.git import Author, CommitInfo, Edit, GitopsRepository
 from ml_platform.state import Outcome
 from ml_platform.yaml_document import from_yaml, to_yaml
 
@@ -64,10 +64,23 @@ class Known:
         return self
 
 
+@dataclass(frozen=True)
+class Written:
+    """Commits on top of `parent` as they were made, so that nobody has to read them from Git.
+
+    Each with the manifests that it added, by path, as data.
+    """
+
+    parent: str
+    commits: list[tuple[CommitInfo, dict[str, Any]]]
+
+
 class Journal(Protocol):
     """The projection of the repository that the committer decides on."""
 
-    def sync(self, repository: GitopsRepository, head: str) -> None: ...
+    def sync(
+        self, repository: GitopsRepository, head: str, written: Written | None = None
+    ) -> None: ...
 
     def by_key(self, key_hash: str) -> Known | None: ...
 
@@ -85,6 +98,7 @@ class Submission:
     key_hash: str
     request_hash: str
     author: Author
+    manifest: dict[str, Any] | None = None  # what `content` says, when the caller has it at hand
 
 
 @dataclass(frozen=True)
@@ -206,7 +220,7 @@ class Committer:
             if batch.tip == head:
                 return answers
             if self._repository.swap(head, batch.tip):
-                self._journal.sync(self._repository, batch.tip)
+                self._journal.sync(self._repository, batch.tip, batch.written)
                 for kind, number in batch.counts.items():
                     commits_total.labels(kind).inc(number)
                 return answers
@@ -227,6 +241,7 @@ class _Batch:
         self._repository = repository
         self._journal = journal
         self.tip = head
+        self.written = Written(head, [])
         self.counts: dict[str, int] = {"submit": 0, "archive": 0}
         self._by_key: dict[str, Known] = {}
         self._by_id: dict[str, Known] = {}
@@ -247,7 +262,9 @@ class _Batch:
             raise ConflictError(
                 f"{order.job_id} is taken by another job", hint="use another name or key"
             )
-        self._commit({order.path: order.content}, f"Add {order.job_id}\n", order.author, "submit")
+        manifests = {} if order.manifest is None else {order.path: order.manifest}
+        edit = Edit({order.path: order.content}, f"Add {order.job_id}\n", order.author)
+        self._commit(edit, manifests, "submit")
         self._content[order.job_id] = order.content
         known = Known(
             job_id=order.job_id,
@@ -273,34 +290,38 @@ class _Batch:
             self.tip, known.path
         )
         target = layout.archive_path(known.team, known.job_id, known.submitted_at)
-        files = {known.path: None, target: with_outcome(content, order.outcome)}
+        manifest = with_outcome(content, order.outcome)
+        files = {known.path: None, target: to_yaml(manifest).encode()}
         verb = {Phase.CANCELLED: "Cancel", Phase.FAILED: "Archive failed"}.get(
             order.outcome.phase, "Archive"
         )
-        self._commit(files, f"{verb} {known.job_id}\n", order.author, "archive")
+        edit = Edit(files, f"{verb} {known.job_id}\n", order.author)
+        self._commit(edit, {target: manifest}, "archive")
         self._by_id[order.job_id] = replace(
             known, path=target, active=False, commit=self.tip, outcome=order.outcome
         )
         return Receipt(known.job_id, self.tip, target, outcome=order.outcome)
 
-    def _commit(
-        self, files: dict[str, bytes | None], message: str, author: Author, kind: str
-    ) -> None:
-        self.tip = self._repository.write_commit(self.tip, Edit(files, message, author))
+    def _commit(self, edit: Edit, manifests: dict[str, Any], kind: str) -> None:
+        commit = self._repository.write_commit(self.tip, edit)
+        self.written.commits.append((commit, manifests))
+        self.tip = commit.sha
         self.counts[kind] += 1
 
 
-def with_outcome(content: bytes, outcome: Outcome) -> bytes:
-    """The manifest with its outcome as an annotation."""
+def with_outcome(content: bytes, outcome: Outcome) -> dict[str, Any]:
+    """The manifest with its outcome as an annotation; raises InputError when it is none."""
     try:
         manifest = from_yaml(content)
         annotations = manifest["metadata"].setdefault("annotations", {})
         annotations[OUTCOME] = outcome.model_dump_json(exclude_none=True)
-        return to_yaml(manifest).encode()
+        to_yaml(manifest)
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"its manifest cannot be read: {error}", hint="mend or remove the file in Git"
         ) from error
+    assert isinstance(manifest, dict)
+    return manifest
 
 
 _UNSAFE = re.compile(r"[^\w .,'()&+/:-]|[\x00-\x1f\x7f]")

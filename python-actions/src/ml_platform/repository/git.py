@@ -155,19 +155,27 @@ class GitopsRepository:
             removed=tuple(removed),
         )
 
-    def write_commit(self, parent: str, edit: Edit) -> str:
+    def write_commit(self, parent: str, edit: Edit) -> CommitInfo:
         """A commit on top of `parent`, not yet on any branch."""
+        added: dict[str, str] = {}
         tree = self._commit(parent).tree.id
         for path, content in edit.files.items():
             blob = None if content is None else self._repo.create_blob(content)
             tree = self._with(tree, path.split("/"), blob) or tree
+            if blob is not None:
+                added[path] = str(blob)
         now = int(time.time())
         author = pygit2.Signature(edit.author.name, edit.author.email, now, 0)
         committer = pygit2.Signature(PLATFORM.name, PLATFORM.email, now, 0)
-        return str(
-            self._repo.create_commit(
-                None, author, committer, edit.message, tree, [pygit2.Oid(hex=parent)]
-            )
+        sha = self._repo.create_commit(
+            None, author, committer, edit.message, tree, [pygit2.Oid(hex=parent)]
+        )
+        return CommitInfo(
+            sha=str(sha),
+            author=edit.author,
+            at=datetime.fromtimestamp(now, UTC),
+            added=added,
+            removed=tuple(path for path, content in edit.files.items() if content is None),
         )
 
     def _with(

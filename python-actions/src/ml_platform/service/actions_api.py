@@ -105,8 +105,11 @@ class _Run:
                     line = await asyncio.wait_for(self._queue.get(), HEARTBEAT_SECONDS)
                 except TimeoutError:
                     line = {"type": "heartbeat"}
-                yield json.dumps(line, separators=(",", ":")) + "\n"
-                if line["type"] in ("output", "error"):
+                lines = [line]
+                while not self._queue.empty():  # what is there already goes out together
+                    lines.append(self._queue.get_nowait())
+                yield "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+                if lines[-1]["type"] in ("output", "error"):
                     return
         finally:
             self._cancelled.set()

@@ -180,4 +180,6 @@ def serve(settings: Settings) -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=3,
+        # Longer than clients keep idle connections: closing one that is in use looks like a crash.
+        timeout_keep_alive=75,
     )
