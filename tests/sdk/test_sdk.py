@@ -103,8 +103,10 @@ def test_waiting_has_a_limit(platform: PlatformClient):
 def test_changes_are_told_while_waiting(platform: PlatformClient):
     job = platform.submit_job("tiny", "v1")
     phases: list[str] = []
-    threading.Timer(0.3, job.cancel).start()
+    cancel = threading.Timer(0.3, job.cancel)
+    cancel.start()
     job.wait(timeout=20, poll=0.05, on_change=lambda view: phases.append(view.state.phase.value))
+    cancel.join()
     assert phases[-1] == "cancelled"
     assert len(phases) >= 2
 
