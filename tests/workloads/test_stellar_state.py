@@ -81,6 +81,24 @@ def test_a_spare_worker_scores_the_second_choice(state: State) -> None:
     assert found[0] == 1
 
 
+def test_a_search_that_has_hardly_begun_is_not_ready_for_scoring(state: State) -> None:
+    state.searches[0].solves, state.searches[1].solves = 41, 10
+    assert not state.explored()
+    state.searches[1].solves = 30
+    assert state.explored()
+
+
+def test_a_late_job_asks_for_no_better_score_once_it_has_one(state: State) -> None:
+    parameters = Parameters(max_seconds=40, extra_scoring_seconds=35)
+    state.seconds = 76
+    assert not state.scored(parameters)
+    high = {"error": None, "feasible": True, "score": 0.97}
+    state.candidates.append(Candidate(0, 3, 1.25, {}, low=_low(), high=high))
+    assert state.scored(parameters)
+    state.seconds = 74
+    assert not state.scored(parameters)
+
+
 def test_low_fidelity_rules_out_shapes_but_not_a_nearly_sufficient_transform() -> None:
     def candidate(low: dict[str, Any]) -> Candidate:
         return Candidate(0, 3, 1.2, {}, low=low)

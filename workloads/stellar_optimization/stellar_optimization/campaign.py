@@ -13,9 +13,9 @@ from stellar_optimization.run_directory import RunDirectory
 from stellar_optimization.state import LARGEST_BOX, Candidate, SearchState, State
 from stellar_optimization.worker import Worker
 
-SLICE = 20  # solves per slice of a search, about 8 seconds: what a killed driver loses per worker
+SLICE = 10  # solves per slice of a search, about 5 seconds: what a killed driver loses per worker
 LONGEST_WAIT = 120.0  # seconds of search after which a first official score is wanted
-PATIENCE = 6
+PATIENCE = 6  # times the budget
 
 
 class Superseded(Exception):
@@ -95,7 +95,7 @@ class Campaign:
     def _time_is_up(self) -> bool:
         """A slow machine gets up to PATIENCE times the budget to reach a design worth scoring."""
         budget = self.job.parameters.max_seconds
-        promising = any(not candidate.failed for candidate in self.state.candidates)
+        promising = self.state.explored() and any(not c.failed for c in self.state.candidates)
         return self.state.seconds >= budget * (1 if promising else PATIENCE)
 
     def _assign(self, index: int) -> None:
@@ -104,7 +104,7 @@ class Campaign:
         unfinished = next((c for c in self.state.candidates if self._wants_score(c)), None)
         if unfinished:
             self._score(index, unfinished)
-        elif self._should_score(index) and (found := self.state.worth_scoring(spare=self._over())):
+        elif self._should_score(index) and (found := self.state.worth_scoring(self._over())):
             origin, best = found
             if best.elongation is None:
                 raise ValueError("a feasible search has an elongation")
@@ -121,22 +121,31 @@ class Campaign:
             self._begin(index)
         return not search.settled
 
+    def _scored(self) -> bool:
+        return self.state.scored(self.job.parameters)
+
     def _over(self) -> bool:
         return self._time_is_up() or all(search.settled for search in self.state.searches)
 
     def _should_score(self, index: int) -> bool:
         """At the end always; before it one at a time, on the worker with the worst search."""
         if self._over():
-            return True
+            return not self._scored()
         if len(self.workers) == 1 or any(task.candidate for task in self._tasks.values()):
             return False
         wait = min(LONGEST_WAIT, self.job.parameters.max_seconds / 2)
         merits = [search.merit or float("inf") for search in self.state.searches]
-        return self.state.seconds >= wait and merits[index] == max(merits)
+        due = self.state.seconds >= wait and self.state.explored()
+        return due and merits[index] == max(merits)
 
     def _wants_score(self, candidate: Candidate) -> bool:
-        busy = any(task.candidate is candidate for task in self._tasks.values())
-        return not busy and candidate.high is None and not candidate.failed
+        if candidate.high is not None or candidate.failed or self._scored():
+            return False
+        if any(task.candidate is candidate for task in self._tasks.values()):
+            return False
+        # Two solves at once slow each other down: at the end the first one decides.
+        under_way = any(task.fidelity == "high" for task in self._tasks.values())
+        return candidate.low is None or not (self._over() and under_way)
 
     def _score(self, index: int, candidate: Candidate) -> None:
         fidelity = "low" if candidate.low is None else "high"

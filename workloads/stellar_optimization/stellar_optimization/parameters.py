@@ -18,6 +18,7 @@ class Parameters:
     seed: int = 0
     max_seconds: int = 60
     score_seconds: int = 180
+    extra_scoring_seconds: int = 60
 
     @classmethod
     def from_json(cls, text: str) -> "Parameters":

@@ -10,6 +10,7 @@ from stellar_optimization.parameters import Parameters
 FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
 LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
+ENOUGH_SOLVES = 30  # per search, before which no design is worth the evaluator's minutes
 SIMILAR = 0.01  # designs of a search closer in elongation than this share the solver's verdict
 LOW_IOTA_GATE = 0.05  # low-fidelity violation of the transform up to which high is tried
 FIRST_MODES = 3  # searches start with at most this many modes and add one when they settle
@@ -133,6 +134,17 @@ class State:
         scores = [c.low["score"] for c in self.candidates if c.low and c.low["feasible"]]
         scores += [] if self.start_low_score is None else [self.start_low_score]
         return max(scores, default=None)
+
+    def explored(self) -> bool:
+        """Whether the searches have done enough for their best design to be worth a score."""
+        solves = sum(search.solves for search in self.searches)
+        settled = all(search.settled for search in self.searches)
+        return settled or solves >= ENOUGH_SOLVES * len(self.searches)
+
+    def scored(self, parameters: Parameters) -> bool:
+        """Whether there is an official score, and it is too late to ask for a better one."""
+        late = self.seconds >= parameters.max_seconds + parameters.extra_scoring_seconds
+        return late and self.official_score() is not None
 
     def worth_scoring(self, spare: bool = False) -> tuple[int, SearchState] | None:
         """The best feasible design that promises more than those scored or under way.
