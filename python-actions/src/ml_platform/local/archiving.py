@@ -72,7 +72,7 @@ def outcome_of(record: Record) -> Outcome:
     return Outcome(
         phase=Phase.SUCCEEDED if succeeded else Phase.FAILED,
         cause=None if succeeded else str(times.get("message") or "unknown"),
-        started_at=_time(times.get("startTime")),
+        started_at=_time((times.get("rayJobInfo") or {}).get("startTime")),
         ended_at=_time(times.get("endTime")),
         attempts=record.attempt + 1 if times.get("startTime") else 0,
         summary=_summary(record),

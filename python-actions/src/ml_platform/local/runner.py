@@ -111,6 +111,9 @@ class Runner:
             self._attempt_failed(record, RAY_LOST)
 
     def _attempt_ended(self, record: Record, info: RayJobInfo) -> None:
+        claim = run_records.claim_of(local_job(record.rayjob).run_dir, _submission(record))
+        if claim is not None and record.deployment != "Running":  # it was over before the next look
+            record = replace(record, rayjob=status.running(record.rayjob, datetime.now(UTC)))
         if info.status == "SUCCEEDED":
             self._succeed(record)
         elif record.stopping is not None:
@@ -118,7 +121,6 @@ class Runner:
         elif info.status == "STOPPED":
             self._finish(record, "was stopped from outside the platform", "AppFailed", "STOPPED")
         else:
-            claim = run_records.claim_of(local_job(record.rayjob).run_dir, _submission(record))
             superseded = info.exit_code == run_records.SUPERSEDED
             self._attempt_failed(record, _cause(info, claim), counted=not superseded)
 
