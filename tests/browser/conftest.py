@@ -74,7 +74,10 @@ def platform() -> Iterator[RealPlatform]:
     platform = RealPlatform(folder / "state")
     try:
         platform.run("build", "stellar_optimization", "v1.0.0")
-        platform.run("build", "paced", "v1.0.0", "--path", str(WORKLOADS / "paced"))
+        paced = folder / "paced"
+        shutil.copytree(WORKLOADS / "paced", paced)
+        shutil.copy(ROOT / "requirements" / "runtime.txt", paced / "requirements.txt")
+        platform.run("build", "paced", "v1.0.0", "--path", str(paced))
         platform.start()
         yield platform
     finally:
