@@ -6,6 +6,12 @@ import {
 } from '@backstage/backend-plugin-api';
 import { ServiceUnavailableError } from '@backstage/errors';
 import { ML_PLATFORM_PLUGIN_ID } from '@internal/plugin-ml-platform-common';
+import { Agent, fetch, type Response as Answer } from 'undici';
+
+export type { Answer };
+
+// A log that is followed may say nothing for hours; Node's own limit is five minutes.
+const dispatcher = new Agent({ bodyTimeout: 0 });
 
 export interface JobServiceRequest {
   /** Path below `/v1`, each segment encoded. */
@@ -23,7 +29,7 @@ export interface JobService {
    * Asks the service and answers as soon as it has sent its headers; a refusal is an answer too.
    * Throws ServiceUnavailableError when the service cannot be reached.
    */
-  get(request: JobServiceRequest): Promise<Response>;
+  get(request: JobServiceRequest): Promise<Answer>;
 }
 
 export class DefaultJobService implements JobService {
@@ -46,7 +52,7 @@ export class DefaultJobService implements JobService {
     private readonly baseUrl: string,
   ) {}
 
-  async get(request: JobServiceRequest): Promise<Response> {
+  async get(request: JobServiceRequest): Promise<Answer> {
     const { token } = await this.auth.getPluginRequestToken({
       onBehalfOf: request.credentials,
       targetPluginId: ML_PLATFORM_PLUGIN_ID,
@@ -59,6 +65,7 @@ export class DefaultJobService implements JobService {
     }
     try {
       return await fetch(url, {
+        dispatcher,
         headers: { ...request.headers, Authorization: `Bearer ${token}` },
         signal: request.signal,
       });

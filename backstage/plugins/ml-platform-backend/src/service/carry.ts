@@ -1,7 +1,7 @@
 import { Readable } from 'stream';
 import { pipeline } from 'stream/promises';
-import { ReadableStream } from 'stream/web';
-import { Response as ClientResponse } from 'express';
+import { Response } from 'express';
+import { Answer } from './JobService';
 
 const CARRIED_HEADERS = [
   'content-type',
@@ -18,8 +18,8 @@ const CARRIED_HEADERS = [
  * piece by piece as it arrives, so that logs and events are seen when they happen.
  */
 export async function carry(
-  answer: Response,
-  client: ClientResponse,
+  answer: Answer,
+  client: Response,
   headers: Record<string, string> = {},
 ): Promise<void> {
   client.status(answer.status);
@@ -44,11 +44,11 @@ export async function carry(
     client.end();
     return;
   }
-  await pipeline(Readable.fromWeb(answer.body as ReadableStream), client);
+  await pipeline(Readable.fromWeb(answer.body), client);
 }
 
 /** Aborts when the client goes away, so that the service stops too. */
-export function untilClosed(client: ClientResponse): AbortSignal {
+export function untilClosed(client: Response): AbortSignal {
   const controller = new AbortController();
   client.once('close', () => controller.abort());
   return controller.signal;

@@ -10,7 +10,7 @@ import express, { Request, Response, Router } from 'express';
 import PromiseRouter from 'express-promise-router';
 import { z } from 'zod';
 import { carry, untilClosed } from './carry';
-import { JobService } from './JobService';
+import { Answer, JobService } from './JobService';
 import {
   catalogQuery,
   jobParameters,
@@ -132,7 +132,7 @@ function resultPath(parameters: unknown): string {
 }
 
 async function carryUntilClosed(
-  answer: globalThis.Response,
+  answer: Answer,
   client: Response,
   headers?: Record<string, string>,
 ) {

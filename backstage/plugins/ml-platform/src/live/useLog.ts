@@ -1,8 +1,9 @@
 import { useEffect, useState } from 'react';
 import { useApi } from '@backstage/frontend-plugin-api';
-import { jobApiRef } from '../api';
+import { JobApiError, jobApiRef } from '../api';
 
 const PAINT_MS = 100;
+const REOPEN_MS = 3_000;
 // Colours of a terminal, which a browser shows as rubbish.
 // eslint-disable-next-line no-control-regex
 const ANSI_CODES = /\u001b\[[0-9;]*[A-Za-z]/g;
@@ -40,15 +41,26 @@ export function useLog(id: string, attempt: number): Log {
       }, PAINT_MS);
     };
     setLog({ lines: [], isLoading: true });
-    api
-      .log(id, { attempt, follow: true, signal: controller.signal, onText })
-      .then(() => show())
-      .catch(error => {
-        if (!controller.signal.aborted) show({ error });
-      });
+    let reopening: ReturnType<typeof setTimeout> | undefined;
+    const follow = () => {
+      complete = [];
+      begun = '';
+      api
+        .log(id, { attempt, follow: true, signal: controller.signal, onText })
+        .then(() => show())
+        .catch(error => {
+          if (controller.signal.aborted) return;
+          show({ error });
+          // A service that restarts breaks the stream; a refusal would be the same again.
+          const isRefusal = error instanceof JobApiError && error.status < 500;
+          if (!isRefusal) reopening = setTimeout(follow, REOPEN_MS);
+        });
+    };
+    follow();
     return () => {
       controller.abort();
       clearTimeout(timer);
+      clearTimeout(reopening);
     };
   }, [api, id, attempt]);
 

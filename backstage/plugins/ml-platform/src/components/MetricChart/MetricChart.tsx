@@ -18,7 +18,11 @@ export function MetricChart({ job }: { job: Job }) {
   const [picked, setPicked] = useState<string>();
   const [asTable, setAsTable] = useState(false);
   const shown = seriesOf(metrics.value, job.headline?.name);
-  const series = shown.find(one => one.name === picked) ?? shown[0];
+  // Until somebody picks one: a single figure is no curve, so a metric that has two goes before it.
+  const series =
+    shown.find(one => one.name === picked) ??
+    shown.find(one => isCurve(metrics.value, one)) ??
+    shown[0];
 
   return (
     <Section
@@ -79,6 +83,10 @@ export function MetricChart({ job }: { job: Job }) {
       )}
     </Section>
   );
+}
+
+function isCurve(metrics: Metrics | undefined, series: MetricSeries): boolean {
+  return pointsOf(metrics?.rows ?? [], series.name).length > 1;
 }
 
 /** Metrics that have a figure, the headline first; those that the workload did not announce last. */
