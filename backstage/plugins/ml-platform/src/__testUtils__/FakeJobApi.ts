@@ -14,6 +14,8 @@ export class FakeJobApi implements JobApi {
   workloadList: Workload[] = [world.workload, world.workloadWithoutImage];
   /** When set, every call is refused with it. */
   refusal?: Error;
+  /** How many times the log breaks off after its first line. */
+  brokenLogs = 0;
   readonly filters: JobFilter[] = [];
   readonly #listeners = new Set<(event: JobEvent) => void>();
   #seq = 0;
@@ -53,7 +55,12 @@ export class FakeJobApi implements JobApi {
   }
 
   async log(_id: string, { attempt, onText }: LogRequest) {
-    onText(`attempt ${attempt} begins\nit goes on\n`);
+    onText(`attempt ${attempt} begins\n`);
+    if (this.brokenLogs > 0) {
+      this.brokenLogs -= 1;
+      throw new TypeError('network error');
+    }
+    onText('it goes on\n');
   }
 
   watch(listener: (event: JobEvent) => void) {

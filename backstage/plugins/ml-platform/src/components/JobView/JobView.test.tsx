@@ -1,4 +1,4 @@
-import { act, screen } from '@testing-library/react';
+import { act, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import {
   failedJob,
@@ -40,6 +40,16 @@ describe('JobView', () => {
       screen.getByRole('table', { name: 'Objective' }),
     ).toBeInTheDocument();
   });
+
+  it('reads the log again after a broken connection', async () => {
+    api.brokenLogs = 1;
+    renderWithJobs(<JobView id={runningJob.id} />, api);
+    const log = await screen.findByRole('log');
+    await waitFor(() => expect(log).toHaveTextContent('it goes on'), {
+      timeout: 10_000,
+    });
+    expect(log.textContent?.match(/begins/g)).toHaveLength(1);
+  }, 20_000);
 
   it('says why a queued job waits, and at which step', async () => {
     renderWithJobs(<JobView id={queuedJob.id} />, api);
