@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ environments:
   main: {requirements: requirements.txt}
 """
 
+# Names the Ray that every image must have, for a Python that nobody has: nothing is installed.
+RAY_ONLY = f"ray=={version('ray')} ; python_version < '3' --hash=sha256:{'0' * 64}\n"
+
+
+@pytest.fixture
+def ray_only() -> str:
+    return RAY_ONLY
+
 
 @pytest.fixture
 def settings(tmp_path: Path):
@@ -30,11 +39,11 @@ def settings(tmp_path: Path):
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A workload without any dependency, so that its build needs no network."""
+    """A workload that installs nothing, so that its build needs no network."""
     folder = tmp_path / "workloads" / "tiny"
     folder.mkdir(parents=True)
     (folder / "workload.yaml").write_text(WORKLOAD)
-    (folder / "requirements.txt").write_text("# nothing but Python\n")
+    (folder / "requirements.txt").write_text(RAY_ONLY)
     (folder / "main.py").write_text("print('one')\n")
     (folder / ".gitignore").write_text("data/\n")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)

@@ -108,8 +108,10 @@ def test_a_link_out_of_the_folder_is_refused(tiny: Path, settings: Settings) -> 
         build_image(tiny, "v1", settings)
 
 
-def test_a_lock_without_hashes_is_refused_with_the_fix(tiny: Path, settings: Settings) -> None:
-    (tiny / "requirements.txt").write_text("six==1.17.0\n")
+def test_a_lock_without_hashes_is_refused_with_the_fix(
+    tiny: Path, settings: Settings, ray_only: str
+) -> None:
+    (tiny / "requirements.txt").write_text(ray_only + "six==1.17.0\n")
     with pytest.raises(InputError, match=r"requirements\.txt: .*--generate-hashes"):
         build_image(tiny, "v1", settings)
     assert ImageStore(settings).list() == []
@@ -122,11 +124,18 @@ def test_a_lock_for_another_ray_is_refused(tiny: Path, settings: Settings) -> No
         build_image(tiny, "v1", settings)
 
 
+def test_a_lock_without_ray_is_refused_with_the_fix(tiny: Path, settings: Settings) -> None:
+    (tiny / "requirements.txt").write_text("# nothing but Python\n")
+    with pytest.raises(InputError, match=r"requirements\.txt: has no Ray") as refusal:
+        build_image(tiny, "v1", settings)
+    assert refusal.value.hint is not None and "add ray[default]==" in refusal.value.hint
+
+
 def test_a_silent_package_index_is_named(
-    tiny: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, settings: Settings, ray_only: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = "six==1.17.0 --hash=sha256:" + "0" * 64 + "\n"
-    (tiny / "requirements.txt").write_text(lock)
+    (tiny / "requirements.txt").write_text(ray_only + lock)
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_CACHE_DIR", str(tiny.parent / "cache"))

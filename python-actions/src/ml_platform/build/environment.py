@@ -45,8 +45,11 @@ class Lock:
         return hashlib.sha256(kind.encode()).hexdigest()[:24]
 
 
-def read_lock(path: Path) -> Lock:
-    """Read a lock file; raises InputError when it is missing or asks for another Ray."""
+def read_lock(path: Path, *, runs_jobs: bool) -> Lock:
+    """Read a lock file; raises InputError when it is missing or asks for another Ray.
+
+    `runs_jobs` is for the environment that Ray starts jobs in, which needs Ray itself.
+    """
     try:
         lock = Lock(path, path.read_bytes())
     except FileNotFoundError as error:
@@ -58,6 +61,12 @@ def read_lock(path: Path) -> Lock:
     # A job's driver joins the Ray that `up` started, and Ray refuses any other version.
     found = _RAY.search(lock.content.decode(errors="replace"))
     ours = importlib.metadata.version("ray")
+    if runs_jobs and not found:
+        raise InputError(
+            "has no Ray, which starts every job in this environment",
+            field=path.name,
+            hint=f"add ray[default]=={ours} to what it is made from, and lock it again",
+        )
     if found and found[1] != ours:
         raise InputError(
             f"asks for Ray {found[1]}, the platform runs {ours}",

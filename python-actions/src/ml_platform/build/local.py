@@ -95,7 +95,7 @@ def _read(folder: Path) -> _Recipe:
         path = folder / environment.requirements
         if not path.resolve().is_relative_to(folder.resolve()):
             raise InputError("lies outside the workload's folder", field=environment.requirements)
-        locks[name] = read_lock(path)
+        locks[name] = read_lock(path, runs_jobs=name == "main")
     return _Recipe(workload.name, read_code(folder), locks, LAUNCHER.read_bytes())
 
 
