@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("fsspec", reason="fsspec is a package of the workload's main environment")
-
 from stellar_optimization.run_directory import RunDirectory
 
 
