@@ -98,6 +98,9 @@ def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
         (["submit", "tiny:v9"], 1, "error: version: tiny has no image v9 (it has v1"),
         (["submit", "tiny:v1", "--team", "x"], 1, "error: team: there is no team 'x'"),
         (["get", "none-20260101-aaaaaa"], 1, "error: there is no job"),
+        (["get", "../me"], 1, "error: job: '../me' is not the id of a job (`ml-platform list`"),
+        (["logs", ""], 1, "error: job: '' is not the id of a job"),
+        (["cancel", "a/b"], 1, "error: job: 'a/b' is not the id of a job"),
         (["submit", "tiny"], 2, "write it as tiny:v1.0.0"),
         (["submit", "tiny:v1", "-p", "count"], 2, "is not NAME=VALUE"),
         (["list", "--phase", "lost"], 2, "waiting-for-review"),
@@ -111,6 +114,18 @@ def test_what_is_wrong_is_one_sentence_and_a_code(
     assert said.code == code
     assert sentence in " ".join(said.err.replace("│", " ").split())
     assert said.out == ""
+
+
+def test_whoever_is_in_several_teams_is_told_them_and_the_option(
+    cli: Cli, shared_service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ML_PLATFORM_TOKEN", shared_service.local_token)
+    said = cli("submit", "tiny:v1")
+    assert said.code == 1 and said.out == ""
+    assert said.err == (
+        "error: team: you are in several teams; name the one that pays "
+        "(`--team`, or `team=` in Python: one of edge-plasma, stellarator-design)\n"
+    )
 
 
 def test_without_a_service_the_fix_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch):

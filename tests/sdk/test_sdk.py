@@ -121,6 +121,7 @@ def test_results_metrics_and_logs_are_read(
         "metrics/0-00000.jsonl": '{"step": 1, "time": 1.0, "loss": 0.5}\n',
         "results/summary.json": '{"loss": 0.5}',
         "results/note.json": '"hello"',
+        "results/50% of #1?.json": '"odd"',
         "logs/0.log": "one\ntwo\n",
     }.items():
         path = folder / name
@@ -132,6 +133,7 @@ def test_results_metrics_and_logs_are_read(
     assert "note.json" in {file.path.rpartition("/")[2] for file in job.results().files}
     path = next(file.path for file in job.results().files if file.path.endswith("note.json"))
     assert job.download_result(path, tmp_path).read_text() == '"hello"'
+    assert job.download_result("50% of #1?.json", tmp_path).read_text() == '"odd"'
     assert job.logs(tail=1) == "two\n"
 
 

@@ -4,13 +4,14 @@ from ml_platform.errors import (
     AuthenticationError,
     ConflictError,
     InputError,
+    JobFailed,
     MlPlatformError,
     NotAllowedError,
     NotFoundError,
     ServiceUnavailableError,
     WorkError,
 )
-from ml_platform.sdk import Job, JobFailed, Plan, PlatformClient
+from ml_platform.sdk import Job, Plan, PlatformClient
 
 __all__ = [
     "AuthenticationError",

@@ -7,14 +7,18 @@
     ├── NotFoundError         no such job, pool, workload, action                    404
     ├── ConflictError         the same idempotency key with another body             409
     ├── ServiceUnavailableError   a part is down or too busy; worth trying again     503
-    └── WorkError             the platform tried and failed (a build, a start)       500
+    ├── WorkError             the platform tried and failed (a build, a start)       500
+    └── JobFailed             a job that was waited for did not succeed; SDK only
 
 The names are those of `@backstage/errors`, so that the task page shows the same class.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from ml_platform.job_handle import Job
 
 
 class MlPlatformError(Exception):
@@ -80,6 +84,21 @@ class ServiceUnavailableError(MlPlatformError):
 class WorkError(MlPlatformError):
     name = "WorkError"
     http_status = 500
+
+
+class JobFailed(MlPlatformError):
+    """A job ended otherwise than by success; `job` is the job."""
+
+    name = "JobFailed"
+
+    def __init__(self, job: Job) -> None:
+        view = job.view
+        cause = view.cause or view.state.reason or "no cause was given"
+        super().__init__(
+            f"{job.id} {view.state.phase.value}: {cause}",
+            hint=f"see {view.page_url} or `ml-platform logs {job.id}`",
+        )
+        self.job = job
 
 
 _BY_NAME: dict[str, type[MlPlatformError]] = {

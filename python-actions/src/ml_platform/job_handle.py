@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
 from ml_platform.connection import Connection
-from ml_platform.errors import MlPlatformError
-from ml_platform.job import Phase
+from ml_platform.errors import InputError, JobFailed
+from ml_platform.job import DNS_LABEL, JOB_ID_MAX, Phase
 from ml_platform.service import models
 
 
@@ -25,21 +27,6 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class JobFailed(MlPlatformError):
-    """A job ended otherwise than by success; `job` is the job."""
-
-    name = "JobFailed"
-
-    def __init__(self, job: Job) -> None:
-        view = job.view
-        cause = view.cause or view.state.reason or "no cause was given"
-        super().__init__(
-            f"{job.id} {view.state.phase.value}: {cause}",
-            hint=f"see {view.page_url} or `ml-platform logs {job.id}`",
-        )
-        self.job = job
-
-
 class Receipt(Answer):
     """What a submission did. `already_existed`: the same key had made this job before."""
 
@@ -52,9 +39,19 @@ class Receipt(Answer):
 
 
 class Job:
-    """One job. What it says is as of the last `refresh`; `status` refreshes."""
+    """One job. What it says is as of the last `refresh`; `status` refreshes.
+
+    Raises InputError when `id` cannot be the id of a job.
+    """
 
     def __init__(self, connection: Connection, id: str, receipt: Receipt | None = None) -> None:
+        # It becomes part of an address: anything else would ask for another page.
+        if not re.fullmatch(DNS_LABEL, id) or len(id) > JOB_ID_MAX:
+            raise InputError(
+                f"{id[:80]!r} is not the id of a job",
+                field="job",
+                hint="`ml-platform list` shows yours",
+            )
         self._connection = connection
         self._view: models.Job | None = None
         self.id = id
@@ -112,7 +109,8 @@ class Job:
         place = Path(target) if target is not None else Path()
         if place.is_dir():
             place = place / Path(path).name
-        place.write_bytes(self._connection.get(f"/v1/jobs/{self.id}/results/{path}").content)
+        address = f"/v1/jobs/{self.id}/results/{quote(path)}"
+        place.write_bytes(self._connection.get(address).content)
         return place
 
     def wait(

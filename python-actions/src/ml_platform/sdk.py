@@ -3,7 +3,9 @@
 from ml_platform import PlatformClient
 
 with PlatformClient() as platform:
-    job = platform.submit_job("stellar_optimization", "v1.0.0", preset="quick")
+    job = platform.submit_job(
+        "stellar_optimization", "v1.0.0", team="stellarator-design", preset="quick"
+    )
     print(job.page_url)
     job.wait(check=True)
     print(job.results().summary)
@@ -19,11 +21,11 @@ from typing import Any, Self
 from ml_platform.connection import Connection, Said, token_from_file
 from ml_platform.errors import InputError
 from ml_platform.job import JobSpec
-from ml_platform.job_handle import Answer, Job, JobFailed, Receipt, nothing_said
+from ml_platform.job_handle import Answer, Job, Receipt, nothing_said
 from ml_platform.service import models
 from ml_platform.settings import Settings
 
-__all__ = ["Job", "JobFailed", "Plan", "PlatformClient"]
+__all__ = ["Job", "Plan", "PlatformClient"]
 
 
 class Cost(Answer):
@@ -111,11 +113,11 @@ class PlatformClient:
         return Plan.model_validate(output)
 
     def job(self, id: str) -> Job:
-        """A handle on a job; nothing is asked yet."""
+        """A handle on a job; nothing is asked yet. Raises InputError for what is no id."""
         return Job(self._connection, id)
 
     def get_job(self, id: str) -> Job:
-        """A job by its id; raises NotFoundError."""
+        """A job by its id; raises NotFoundError, and InputError for what is no id."""
         job = self.job(id)
         job.refresh()
         return job
@@ -164,5 +166,5 @@ class PlatformClient:
         raise InputError(
             "you are in several teams; name the one that pays",
             field="team",
-            hint=f"one of {', '.join(teams)}",
+            hint=f"`--team`, or `team=` in Python: one of {', '.join(teams)}",
         )

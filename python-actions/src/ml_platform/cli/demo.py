@@ -11,8 +11,8 @@ import typer
 from ml_platform.cli.client import connect
 from ml_platform.cli.output import print_line, say
 from ml_platform.cli.watch import Watcher
+from ml_platform.errors import JobFailed
 from ml_platform.local.demo import Demo
-from ml_platform.sdk import JobFailed
 from ml_platform.settings import Settings
 
 

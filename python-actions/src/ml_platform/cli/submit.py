@@ -25,7 +25,7 @@ def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person
     ] = None,
     pool: Annotated[str | None, typer.Option(help="Where to run; `laptop` if left out.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of Ray workers.")] = None,
-    team: Annotated[str | None, typer.Option(help="Who pays; yours if you have one.")] = None,
+    team: Annotated[str | None, typer.Option(help="Who pays; yours if you have just one.")] = None,
     name: Annotated[str | None, typer.Option(help="Short name, the start of the job's id.")] = None,
     priority: Annotated[Priority | None, typer.Option(help="Order in the queue.")] = None,
     max_duration: Annotated[str | None, typer.Option(help="Limit per attempt: 10m, 12h.")] = None,
