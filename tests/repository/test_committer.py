@@ -184,6 +184,21 @@ def test_a_strange_manifest_of_somebody_else_harms_no_other_job(
             bad.result(60)
 
 
+def test_an_outcome_that_cannot_be_written_harms_no_other_job(repository: Path, tmp_path: Path):
+    order = submission("a")
+    strange = Outcome(phase=Phase.SUCCEEDED, summary={"file": "half a character: \ud83d"})
+    journal = SqliteJournal(tmp_path / "journal.db")
+    committer = Committer(GitopsRepository(repository), journal)
+    submitted = committer.submit(order)  # all three wait for the same turn
+    bad, good = committer.archive(order.job_id, strange, ADA), committer.submit(submission("b"))
+    committer.start()
+    committer.stop()
+    journal.close()
+    assert submitted.result(0).commit and good.result(0).commit
+    with pytest.raises(InputError, match="outcome cannot be written"):
+        bad.result(0)
+
+
 def test_a_repository_that_cannot_be_written_is_said_at_once_and_mended_later(
     repository: Path, tmp_path: Path
 ):

@@ -24,6 +24,7 @@ MAX_SUMMARY_BYTES = 256 * 1024
 MAX_CHUNK_BYTES = 32 * 2**20
 MAX_ROWS = 50_000
 MAX_RESULTS = 10_000
+MAX_DEPTH = 32
 
 
 class RunDirectory:
@@ -71,18 +72,9 @@ class RunDirectory:
                     return row[name]
         return None
 
-    def summary(self) -> dict[str, Any] | None:
+    def summary(self, max_bytes: int = MAX_SUMMARY_BYTES) -> dict[str, Any] | None:
         """`results/summary.json` if it is a JSON object of reasonable size."""
-        path = self._folder("results") / "summary.json"
-        if not _plain(path):
-            return None
-        try:
-            if path.stat().st_size > MAX_SUMMARY_BYTES:
-                return None
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return _sayable(content) if isinstance(content, dict) else None
-        except (OSError, ValueError, RecursionError):
-            return None
+        return read_object(self._folder("results") / "summary.json", max_bytes)
 
     def results(self) -> list[tuple[str, str, int, datetime]]:
         """`(path, media type, bytes, time)` of every result file, up to `MAX_RESULTS`."""
@@ -132,15 +124,30 @@ def _plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _sayable(value: Any) -> Any:
-    """`value` as JSON for everybody: NaN is missing, half a character is a question mark."""
+def read_object(path: Path, max_bytes: int) -> dict[str, Any] | None:
+    """The JSON object in a file; None when there is none: what a job wrote may be missing, broken
+    or huge, which says nothing and stops nothing."""
+    try:
+        if not _plain(path) or path.stat().st_size > max_bytes:
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return _sayable(content) if isinstance(content, dict) else None
+
+
+def _sayable(value: Any, depth: int = 0) -> Any:
+    """`value` as JSON for everybody: NaN is missing, half a character is a question mark, what is
+    nested deeper than writers of JSON follow is left out."""
+    if depth > MAX_DEPTH:
+        return None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, dict):
-        return {_sayable(key): _sayable(item) for key, item in value.items()}
-    return [_sayable(item) for item in value] if isinstance(value, list) else value
+        return {_sayable(key): _sayable(item, depth + 1) for key, item in value.items()}
+    return [_sayable(item, depth + 1) for item in value] if isinstance(value, list) else value
 
 
 def _parse_cursor(cursor: str) -> dict[int, int]:

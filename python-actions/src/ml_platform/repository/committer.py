@@ -310,11 +310,16 @@ class _Batch:
 
 
 def with_outcome(content: bytes, outcome: Outcome) -> dict[str, Any]:
-    """The manifest with its outcome as an annotation; raises InputError when it is none."""
+    """The manifest with its outcome as an annotation; raises InputError when one of them cannot be
+    read or written, so that the other orders of the turn go on."""
+    try:
+        told = outcome.model_dump_json(exclude_none=True)
+    except ValueError as error:
+        raise InputError(f"its outcome cannot be written: {error}", field="outcome") from error
     try:
         manifest = from_yaml(content)
         annotations = manifest["metadata"].setdefault("annotations", {})
-        annotations[OUTCOME] = outcome.model_dump_json(exclude_none=True)
+        annotations[OUTCOME] = told
         to_yaml(manifest)
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
