@@ -131,7 +131,9 @@ class LocalAgent:
                 rayjob = status.deleting(record.rayjob, datetime.now(UTC))
                 self._cluster.put(replace(record, rayjob=rayjob))
         self._cluster.set_fact(_HEAD, head)
-        self._applied = head
+        # A job that came back while its cancelled self was being stopped is added once that is gone.
+        returning = any(record.deleted for job_id, record in known.items() if job_id in wanted)
+        self._applied = None if returning else head
 
     def _in_order(self, files: list[ActiveFile], head: str) -> list[ActiveFile]:
         """In order of their commits; where history was rewritten, by path."""
