@@ -48,9 +48,10 @@ class Runner:
             try:
                 journal.sync(repository, repository.head())
                 running = {row.job_id for row in journal.active() if row.phase in _WITH_FIGURES}
-                for job_id in running | watched:
+                # Noted first: one that fails, because it has left Git, must not come up for ever.
+                due, watched = running | watched, running
+                for job_id in due:
                     self._refresh(job_id)
-                watched = running
             except Exception:  # a full disk ends one turn, not the thread
                 log.exception("news of jobs could not be taken over; the next try follows")
 
