@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ml_platform.service.app import create_app
-from ml_platform.settings import Settings
+from ml_platform.settings import Settings, as_text
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +32,9 @@ def settings() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default_factory or field.default is None else f"`{field.default}`"
+        default = (
+            "" if field.default_factory or field.default is None else f"`{as_text(field.default)}`"
+        )
         lines.append(f"| `ML_PLATFORM_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ml_platform.local.programs import (
     ray_folder,
     ray_token_file,
 )
+from ml_platform.service.auth import LocalToken, write_token_file
 from ml_platform.settings import Settings
 
 
@@ -31,6 +33,35 @@ def test_the_service_gets_the_same_settings_and_rays_token(settings: Settings) -
     assert ray.environment["RAY_AUTH_TOKEN_PATH"] == str(settings.state_dir / "ray-token")
     assert "RAY_AUTH_TOKEN_PATH" not in backstage.environment
     assert [p.name for p in platform_programs(settings, portal=False)] == ["ray", "service"]
+
+
+def test_every_setting_reaches_the_service(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        "audience": "other",
+        "trusted_plugins": ("one", "two"),
+        "image_registry": "registry.example.org/jobs",
+        "agent": False,
+        "local_user": "user:default/ada",
+    }
+    asked = settings.model_copy(update=changes)
+    service = platform_programs(asked, portal=False)[1]
+    for name in list(os.environ):
+        if name.startswith("ML_PLATFORM_"):
+            monkeypatch.delenv(name)
+    for name, value in service.environment.items():
+        if name.startswith("ML_PLATFORM_"):
+            monkeypatch.setenv(name, value)
+    assert Settings() == asked
+
+
+def test_the_token_stands_for_the_user_that_is_set_now(settings: Settings) -> None:
+    token = write_token_file(settings.token_file, "user:default/guest")
+    assert write_token_file(settings.token_file, "user:default/ada") == token
+    assert LocalToken.from_file(settings.token_file) == LocalToken(token, "user:default/ada")
+    settings.token_file.write_text("[]")
+    assert write_token_file(settings.token_file, "user:default/ada") != token
 
 
 def test_tokens_are_kept_and_for_the_owner_only(settings: Settings) -> None:

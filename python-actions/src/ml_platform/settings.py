@@ -5,11 +5,19 @@ Each one is an environment variable with the prefix `ML_PLATFORM_` (`ML_PLATFORM
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def as_text(value: object) -> str:
+    """A setting as its variable takes it: several values as a JSON list."""
+    if isinstance(value, tuple):
+        return json.dumps(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _repository_root() -> Path:
@@ -63,6 +71,13 @@ class Settings(BaseSettings):
     token: Annotated[
         str | None, Field(description="Bearer token for CLI and SDK; the token file when unset.")
     ] = None
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables that give another process these settings, without a caller's token."""
+        values = {"root": self.root.resolve(), "home": self.state_dir}
+        others = set(type(self).model_fields) - {*values, "server", "token"}
+        values |= {name: getattr(self, name) for name in sorted(others)}
+        return {f"ML_PLATFORM_{name.upper()}": as_text(value) for name, value in values.items()}
 
     @property
     def state_dir(self) -> Path:

@@ -15,6 +15,7 @@ import httpx
 import psutil
 
 from ml_platform.errors import ConflictError, WorkError
+from ml_platform.local.machine import machine
 from ml_platform.local.ray_head import ray_environment, ray_head_command
 from ml_platform.local.supervisor import Program
 from ml_platform.service.auth import write_token_file
@@ -30,17 +31,7 @@ def platform_programs(settings: Settings, *, portal: bool) -> list[Program]:
     base = {
         name: value for name, value in os.environ.items() if not name.startswith("ML_PLATFORM_")
     }
-    base |= {
-        "ML_PLATFORM_HOME": str(settings.state_dir),
-        "ML_PLATFORM_ROOT": str(settings.root),
-        "ML_PLATFORM_HOST": settings.host,
-        "ML_PLATFORM_PORT": str(settings.port),
-        "ML_PLATFORM_BACKSTAGE_URL": settings.backstage_url,
-        "ML_PLATFORM_RAY_ADDRESS": settings.ray_address,
-        "ML_PLATFORM_RAY_GCS_PORT": str(settings.ray_gcs_port),
-        "ML_PLATFORM_LOCAL_USER": settings.local_user,
-        "PYTHONUNBUFFERED": "1",
-    }
+    base |= {**settings.as_environment(), "PYTHONUNBUFFERED": "1"}
     token_file = ray_token_file(settings)
     environment = ray_environment(base, token_file)
     programs = [_ray(settings, environment, token_file), _service(settings, environment)]
@@ -111,12 +102,14 @@ def ray_folder(settings: Settings) -> Path:
 
 
 def _ray(settings: Settings, environment: Mapping[str, str], token_file: Path) -> Program:
-    cpus = max(1, len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
     headers = {"Authorization": f"Bearer {token_file.read_text().strip()}"}
     return Program(
         name="ray",
         command=ray_head_command(
-            settings.ray_address, settings.ray_gcs_port, ray_folder(settings), cpus
+            settings.ray_address,
+            settings.ray_gcs_port,
+            ray_folder(settings),
+            int(machine().cpu),
         ),
         environment=environment,
         folder=settings.root,

@@ -38,11 +38,11 @@ class Principal:
 
 
 def write_token_file(path: Path, user: str) -> str:
-    """The token of `path`, made (mode 0600) when missing."""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["token"])
-    except (OSError, ValueError, KeyError):
-        token = secrets.token_urlsafe(32)
+    """The token of `path`, made (mode 0600) when missing, and whom it stands for."""
+    known = LocalToken.from_file(path)
+    if known is not None and known.user == user:
+        return known.token
+    token = known.token if known else secrets.token_urlsafe(32)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ class LocalToken:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(token=str(content["token"]), user=str(content["user"]))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def verify(self, token: str) -> Principal | None:
