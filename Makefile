@@ -55,8 +55,9 @@ format: setup ## Format Python and TypeScript
 	@.tools/bin/yarn format
 
 .PHONY: generate
-generate: setup-python ## Re-make the generated files that are committed
+generate: setup ## Re-make the generated files that are committed
 	@.venv/bin/python scripts/generate.py
+	@.tools/bin/yarn generate
 
 .PHONY: lock
 lock: setup-python ## Resolve the newest allowed versions into requirements/*.txt

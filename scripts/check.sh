@@ -8,6 +8,7 @@ PATH="$PWD/.tools/bin:$PATH"; export PATH
 .venv/bin/ruff format --quiet --check python-actions tests benchmarks scripts workloads
 .venv/bin/mypy --no-error-summary
 .venv/bin/python scripts/generate.py --check
+yarn generate:check
 yarn tsc
 yarn lint
 yarn format:check

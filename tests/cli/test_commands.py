@@ -17,6 +17,7 @@ from service_world import ADA, GROUPS, Service
 from ml_platform.cli import app
 from ml_platform.cli.exit_code import run
 from ml_platform.cli.output import duration_text, headline_text
+from ml_platform.service.models import Headline
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,23 @@ def test_whoever_is_in_several_teams_is_told_them_and_the_option(
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("ML_PLATFORM_PORT", "many", "error: ML_PLATFORM_PORT: Input should be a valid integer"),
+        ("ML_PLATFORM_HOST", "0.0.0.0", "error: ML_PLATFORM_HOST: Input should be '127.0.0.1'"),
+        ("ML_PLATFORM_TRUSTED_PLUGINS", "scaffolder", "several values are a JSON list"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+):
+    monkeypatch.setenv(variable, value)
+    said = cli("list")
+    assert (said.code, said.out) == (2, "")
+    assert sentence in said.err and "docs/reference/settings.md" in said.err
+
+
 def test_without_a_service_the_fix_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ML_PLATFORM_SERVER", "http://127.0.0.1:9")
     said = cli("list")
@@ -183,6 +201,6 @@ def test_an_interrupt_ends_with_130_and_no_traceback(environment: None, cli: Cli
 
 def test_durations_and_headlines_read_well():
     assert [duration_text(s) for s in (5, 75, 3700, 90000)] == ["5s", "1m 15s", "1h 1m", "1d 1h"]
-    headline = {"name": "loss", "title": "Loss", "unit": "", "value": 0.123456}
+    headline = Headline(name="loss", title="Loss", unit="", value=0.123456)
     assert headline_text(headline) == "Loss 0.1235"
     assert headline_text(None) == ""

@@ -50,9 +50,13 @@ _NOT_APPLIED = "The commit is there; it has not been applied yet."
 def job_state(facts: Facts) -> JobState:
     """The one answer to "how does the job stand?" for CLI, SDK, portal and health checks."""
     status = _status(facts.rayjob)
+    # `failed` counts the attempts that have failed: the current one has that number, from 0, unless
+    # the job ended with it.
     attempt = _count(status.get("failed"))
+    last_failed = max(attempt - 1, 0)
     if facts.outcome is not None:
-        tried = max(facts.outcome.attempts - 1, attempt, 0)
+        seen = last_failed if facts.outcome.phase is Phase.FAILED else attempt
+        tried = max(facts.outcome.attempts - 1, seen)
         return JobState(facts.outcome.phase, facts.outcome.cause, tried)
     if not facts.active:
         return JobState(Phase.CANCELLED, "Its manifest was removed from the repository.", attempt)
@@ -60,9 +64,7 @@ def job_state(facts: Facts) -> JobState:
         return JobState(Phase.SUBMITTED, _NOT_APPLIED, 0)
     suspended = (facts.rayjob.get("spec") or {}).get("suspend") is True
     phase, reason = _applied_phase(status, attempt, suspended=suspended)
-    # `failed` counts the attempts that have failed: the current one has that number, from 0, unless
-    # the job ended with it.
-    return JobState(phase, reason, max(attempt - 1, 0) if phase is Phase.FAILED else attempt)
+    return JobState(phase, reason, last_failed if phase is Phase.FAILED else attempt)
 
 
 def _applied_phase(

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ml_platform.service.models import Headline
+
 
 class Format(StrEnum):
     TABLE = "table"
@@ -96,14 +98,11 @@ def local_time(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def headline_text(headline: dict[str, Any] | None) -> str:
+def headline_text(headline: Headline | None) -> str:
     """The figure that says how good a job is: `Official score 0.9712`."""
-    if not headline or headline.get("value") is None:
+    if headline is None:
         return ""
-    value = headline["value"]
-    number = f"{value:.4g}" if isinstance(value, float) else str(value)
-    unit = headline.get("unit") or ""
-    return f"{headline.get('title', headline.get('name', ''))} {number} {unit}".strip()
+    return f"{headline.title} {headline.value:.4g} {headline.unit}".strip()
 
 
 def _text(value: Any) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ml_platform.job import JobSpec, Phase
+from ml_platform.workload import Reference
 
 
 class ApiModel(BaseModel):
@@ -39,6 +40,15 @@ class State(ApiModel):
     final: bool
 
 
+class Headline(ApiModel):
+    """Newest value of the figure that says how good the job's result is."""
+
+    name: str
+    title: str
+    unit: str
+    value: float
+
+
 class JobSummary(ApiModel):
     """A line of the job list."""
 
@@ -56,10 +66,7 @@ class JobSummary(ApiModel):
     submitted_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    headline: Annotated[
-        dict[str, Any] | None,
-        Field(description='`{"name","title","unit","value"}` of the workload\'s headline figure.'),
-    ] = None
+    headline: Headline | None = None
     page_url: str
 
 
@@ -86,14 +93,28 @@ class MetricSeries(ApiModel):
     title: str
     unit: str
     goal: Literal["minimize", "maximize"] | None = None
-    reference: dict[str, Any] | None = None
+    reference: Reference | None = None
+
+
+# What training code wrote, as it is: only the attempt is the platform's own.
+MetricRow = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "required": ["attempt"],
+            "properties": {"attempt": {"type": "integer"}},
+            "additionalProperties": True,
+        }
+    ),
+]
 
 
 class Metrics(ApiModel):
     """`rows` in the order written; each has `step`, `time` (unix seconds), `attempt` and values."""
 
     series: list[MetricSeries]
-    rows: list[dict[str, Any]]
+    rows: list[MetricRow]
     cursor: Annotated[str, Field(description="Give it back as `after` to get only newer rows.")]
 
 

@@ -140,7 +140,7 @@ def metric_series(name: str, info: MetricInfo | None) -> models.MetricSeries:
         title=info.title,
         unit=info.unit,
         goal=info.goal,
-        reference=info.reference.model_dump() if info.reference else None,
+        reference=info.reference,
     )
 
 

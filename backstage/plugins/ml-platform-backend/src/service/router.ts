@@ -10,7 +10,7 @@ import express, { Request, Response, Router } from 'express';
 import PromiseRouter from 'express-promise-router';
 import { z } from 'zod';
 import { carry, untilClosed } from './carry';
-import { Answer, JobService } from './JobService';
+import { Answer, JobService, JobServiceRequest } from './JobService';
 import {
   catalogQuery,
   jobParameters,
@@ -67,14 +67,12 @@ export function createRouter(options: RouterOptions): Router {
         await httpAuth.credentials(req, { allow }),
       );
       const lastEvent = req.header('last-event-id');
-      const answer = await jobs.get({
+      await carryUntilClosed(res, {
         path: path(req.params),
         query: parse(query, req.query),
         credentials,
         headers: lastEvent ? { 'Last-Event-ID': lastEvent } : {},
-        signal: untilClosed(res),
       });
-      await carryUntilClosed(answer, res);
     };
   }
 
@@ -113,15 +111,36 @@ export function createRouter(options: RouterOptions): Router {
         allowLimitedAccess: true,
       }),
     );
-    const answer = await jobs.get({
-      path: resultPath(req.params),
-      credentials,
-      signal: untilClosed(res),
-    });
-    await carryUntilClosed(answer, res, {
-      'content-security-policy': PREVIEW_POLICY,
-    });
+    await carryUntilClosed(
+      res,
+      { path: resultPath(req.params), credentials },
+      { 'content-security-policy': PREVIEW_POLICY },
+    );
   });
+
+  async function carryUntilClosed(
+    client: Response,
+    request: Omit<JobServiceRequest, 'signal'>,
+    headers?: Record<string, string>,
+  ) {
+    const signal = untilClosed(client);
+    let answer: Answer;
+    try {
+      answer = await jobs.get({ ...request, signal });
+    } catch (error) {
+      if (signal.aborted) return; // nobody waits for the answer any more
+      throw error;
+    }
+    try {
+      await carry(answer, client, headers);
+    } catch (error) {
+      // Headers are out, so nobody can be told but by the broken connection itself; whoever
+      // closed it first, both ends are closed now.
+      if (!client.destroyed) {
+        client.destroy(error instanceof Error ? error : undefined);
+      }
+    }
+  }
 
   return router;
 }
@@ -129,20 +148,4 @@ export function createRouter(options: RouterOptions): Router {
 function resultPath(parameters: unknown): string {
   const { id, 0: path } = parse(resultParameters, parameters);
   return `/jobs/${[id, 'results', ...path].map(encodeURIComponent).join('/')}`;
-}
-
-async function carryUntilClosed(
-  answer: Answer,
-  client: Response,
-  headers?: Record<string, string>,
-) {
-  try {
-    await carry(answer, client, headers);
-  } catch (error) {
-    // Headers are out, so nobody can be told but by the broken connection itself; whoever
-    // closed it first, both ends are closed now.
-    if (!client.destroyed) {
-      client.destroy(error instanceof Error ? error : undefined);
-    }
-  }
 }

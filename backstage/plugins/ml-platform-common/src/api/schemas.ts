@@ -29,8 +29,8 @@ export const stateSchema = z.object({
 export const headlineSchema = z.object({
   name: z.string(),
   title: z.string(),
-  unit: optional(z.string()),
-  value: optional(z.union([z.number(), z.string(), z.boolean()])),
+  unit: z.string(),
+  value: z.number(),
 });
 
 export const jobSummarySchema = z.object({
@@ -120,11 +120,10 @@ export const metricSeriesSchema = z.object({
   reference: optional(z.object({ value: z.number(), label: z.string() })),
 });
 
+/** A line that training code wrote, so that nothing in it is certain but its attempt. */
 export const metricRowSchema = z
   .object({
-    step: z.number(),
-    time: optional(z.number()),
-    attempt: z.number().default(0),
+    attempt: z.number(),
   })
   .catchall(z.unknown());
 

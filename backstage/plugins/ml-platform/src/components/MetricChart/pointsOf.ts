@@ -8,12 +8,13 @@ export interface Point {
   attempt: number;
 }
 
-/** The figures of one metric in order; of very many, evenly chosen ones and always the last. */
+/** The figures of one metric in order, rows without a step counted; of very many, evenly chosen ones and always the last. */
 export function pointsOf(rows: MetricRow[], name: string): Point[] {
-  const points = rows.flatMap(row => {
+  const points = rows.flatMap((row, index) => {
     const value = row[name];
+    const step = typeof row.step === 'number' ? row.step : index;
     return typeof value === 'number' && Number.isFinite(value)
-      ? [{ step: row.step, value, attempt: row.attempt }]
+      ? [{ step, value, attempt: row.attempt }]
       : [];
   });
   const every = Math.ceil(points.length / MOST_POINTS);
