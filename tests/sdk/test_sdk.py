@@ -21,6 +21,7 @@ from ml_platform import (
     NotFoundError,
     PlatformClient,
     ServiceUnavailableError,
+    WorkError,
 )
 
 _keys = (f"sdk-{number}" for number in itertools.count())
@@ -83,6 +84,12 @@ def test_the_list_is_the_newest_first_and_ends_at_the_limit(platform: PlatformCl
     assert len(found) == 2
     assert set(found) <= set(ids)
     assert {job.id for job in platform.list_jobs(q="listed")} == set(ids)
+
+
+def test_a_job_is_found_by_its_tags(platform: PlatformClient):
+    tagged = platform.submit_job("tiny", "v1", tags=["paper-2", "figure-3"])
+    assert [job.id for job in platform.list_jobs(q="figure-3")] == [tagged.id]
+    assert not list(platform.list_jobs(q="figure_3"))
 
 
 def test_waiting_ends_when_the_job_ends_in_whatever_way(platform: PlatformClient):
@@ -238,11 +245,9 @@ def test_a_connection_that_always_breaks_ends_in_a_sentence(shared_service: Serv
         client.me()
 
 
-def test_a_busy_service_is_asked_again(shared_service: Service):
-    busy = json.dumps(
-        {"error": {"name": "ServiceUnavailableError", "message": "just starting"}}
-    ).encode()
-    answers = [(503, busy), (503, busy), (200, b'{"user":"u","name":"n","teams":[],"kind":"user"}')]
+@contextmanager
+def canned(answers: list[tuple[int, bytes]]) -> Iterator[str]:
+    """A server that gives each answer to one connection, then is gone."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -255,6 +260,27 @@ def test_a_busy_service_is_asked_again(shared_service: Service):
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with PlatformClient(f"http://127.0.0.1:{listener.getsockname()[1]}", "token") as client:
-            assert client.me().user == "u"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         thread.join(timeout=10)
+
+
+def test_a_busy_service_is_asked_again():
+    busy = json.dumps(
+        {"error": {"name": "ServiceUnavailableError", "message": "just starting"}}
+    ).encode()
+    me = b'{"user":"u","name":"n","teams":[],"kind":"user"}'
+    with (
+        canned([(503, busy), (503, busy), (200, me)]) as url,
+        PlatformClient(url, "token") as client,
+    ):
+        assert client.me().user == "u"
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>\n", b"[]\n", b'{"type":1}\n'])
+def test_a_server_that_is_no_platform_is_named(body: bytes):
+    with (
+        canned([(200, body)]) as url,
+        PlatformClient(url, "token") as client,
+        pytest.raises(WorkError, match=r"127\.0\.0\.1.*is this the address of an ML Platform"),
+    ):
+        client.submit_job("tiny", "v1", team=TEAM)

@@ -79,7 +79,7 @@ class Connection:
         path = f"/v1/actions/{action}/run"
         with self._sent("POST", path, json=content, timeout=timeout) as response:
             for line in response.iter_lines():
-                message = json.loads(line)
+                message = _message(line, self.server)
                 if message["type"] == "output":
                     output: dict[str, Any] = message["output"]
                     return output
@@ -124,6 +124,20 @@ class Connection:
         return ServiceUnavailableError(
             f"the platform does not answer at {self.server}", hint="start it with `ml-platform up`"
         )
+
+
+def _message(line: str, server: str) -> dict[str, Any]:
+    """One line of a run; raises WorkError when it is none of the actions protocol."""
+    try:
+        message = json.loads(line)
+        if isinstance(message["type"], str):
+            return dict(message)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise WorkError(
+        f"{server} answered with something else than the actions protocol: {line[:80]!r}",
+        hint="is this the address of an ML Platform?",
+    )
 
 
 def _reason(error: Exception) -> str:

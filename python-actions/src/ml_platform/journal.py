@@ -160,6 +160,7 @@ class SqliteJournal:
         """Newest first: rows of one page and the number of all that match.
 
         `teams` None means all teams. `where`: equal values of team, phase, owner, workload, pool.
+        `search`: a part of the id, of the owner or of a tag.
         """
         clauses, values = ["1"], []
         if teams is not None:
@@ -173,8 +174,12 @@ class SqliteJournal:
             pattern = (
                 "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
             )
-            clauses.append("(job_id LIKE ? ESCAPE '\\' OR owner LIKE ? ESCAPE '\\')")
-            values += [pattern, pattern]
+            clauses.append(
+                "(job_id LIKE ? ESCAPE '\\' OR owner LIKE ? ESCAPE '\\'"
+                " OR EXISTS (SELECT 1 FROM json_each(spec, '$.tags')"
+                " WHERE json_each.value LIKE ? ESCAPE '\\'))"
+            )
+            values += [pattern] * 3
         condition = " AND ".join(clauses)
         count = f"SELECT count(*) FROM jobs WHERE {condition}"  # noqa: S608  # names are ours
         (total,) = self._database.query(count, tuple(values))[0]

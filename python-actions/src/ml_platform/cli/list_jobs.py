@@ -26,7 +26,7 @@ def list_jobs(
     phase: Annotated[Phase | None, typer.Option(help="Only jobs in this state.")] = None,
     workload: Annotated[str | None, typer.Option(help="Only this workload's.")] = None,
     owner: Annotated[str | None, typer.Option(help="Only this user's.")] = None,
-    search: Annotated[str | None, typer.Option(help="Only with this text in id or tags.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only with this in id, owner or tags.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     output: OutputOption = Format.TABLE,
 ) -> None:
