@@ -151,6 +151,16 @@ def test_a_missing_lock_and_an_unknown_workload_are_named(tiny: Path, settings: 
         workload_folder("stellar", settings)
 
 
+@pytest.mark.parametrize("version", ["", "a/b", "-v", "v 1", "v\n", "../x", "v" * 64])
+def test_a_version_that_no_job_could_ask_for_is_refused(
+    tiny: Path, settings: Settings, version: str
+) -> None:
+    with pytest.raises(InputError, match="version: use letters") as caught:
+        build_image(tiny, version, settings)
+    assert caught.value.field == "version"
+    assert ImageStore(settings).list() == []
+
+
 def test_an_unknown_version_names_those_that_exist(tiny: Path, settings: Settings) -> None:
     build_image(tiny, "v1", settings)
     with pytest.raises(NotFoundError, match=r"it has v1; .*ml-platform build tiny v9"):

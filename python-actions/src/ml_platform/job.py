@@ -73,6 +73,7 @@ WorkloadName = Annotated[
     StringConstraints(strict=True, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$", max_length=50),
     Field(description="Name of a folder of `workloads/`.", examples=["stellar_optimization"]),
 ]
+VERSION_RULE = "use letters, digits, '.', '_' and '-', at most 63 characters"
 Version = Annotated[
     str,
     StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=63),

@@ -126,7 +126,7 @@ _PATTERNS = {
     "team": "use the name of a folder of gitops/teams",
     "pool": "use the name of a pool of gitops/pools.yaml",
     "workload": "use the name of a folder of workloads/",
-    "version": "use letters, digits, '.', '_' and '-', at most 63 characters",
+    "version": job.VERSION_RULE,
     "max_duration": "use a whole number with s, m, h or d, such as 10m or 12h",
     "memory": "use a whole number with Mi or Gi, such as 512Mi or 2Gi",
 }

@@ -16,14 +16,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from ml_platform.build.code_snapshot import CodeSnapshot, read_code
 from ml_platform.build.environment import Lock, build_environment, environment_size, read_lock
 from ml_platform.build.file_lock import file_lock
 from ml_platform.build.images import IMAGE_FILE, ImageStore, LocalImage
 from ml_platform.errors import InputError, NotFoundError, WorkError
+from ml_platform.job import VERSION_RULE, Version
 from ml_platform.settings import Settings
 from ml_platform.workload import load_workload
 
+_VERSION: TypeAdapter[str] = TypeAdapter(Version)
 LAUNCHER = Path(__file__).resolve().parents[1] / "launcher.py"
 
 
@@ -72,6 +76,7 @@ def build_image(
     Raises InputError for a wrong workload or lock file, ServiceUnavailableError without network and
     WorkError when this machine cannot do it.
     """
+    _check_version(version)
     try:
         recipe = _read(folder)
         store = ImageStore(settings)
@@ -82,6 +87,14 @@ def build_image(
     except OSError as error:
         hint = "free some space and build again" if error.errno in (28, 122) else None
         raise WorkError(f"cannot build {folder.name}: {error}", hint=hint) from error
+
+
+def _check_version(version: str) -> None:
+    """Raise InputError for a version that no job could ask for."""
+    try:
+        _VERSION.validate_python(version)
+    except ValidationError as error:
+        raise InputError(f"{VERSION_RULE}, got {version[:80]!r}", field="version") from error
 
 
 def _read(folder: Path) -> _Recipe:
