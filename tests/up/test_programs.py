@@ -6,6 +6,7 @@ import os
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ml_platform.errors import ConflictError
@@ -88,3 +89,18 @@ def test_a_taken_port_is_named_with_its_holder_and_the_setting(settings: Setting
         sentence = rf"port {settings.port}, wanted by service, is taken by .*ML_PLATFORM_PORT"
         with pytest.raises(ConflictError, match=sentence):
             check_ports(programs, settings)
+
+
+def test_a_taken_port_is_found_where_the_system_names_nobody(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(kind: str) -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil, "net_connections", denied)
+    programs = platform_programs(settings, portal=False)
+    with (
+        socket.create_server(("127.0.0.1", settings.port)),
+        pytest.raises(ConflictError, match="is taken by another program"),
+    ):
+        check_ports(programs, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from ml_platform.settings import Settings
 
 # The longest socket below Ray's folder is about 75 characters; the kernel allows 107.
 LONGEST_RAY_FOLDER = 30
+PROBE_SECONDS = 2.0
 
 
 def platform_programs(settings: Settings, *, portal: bool) -> list[Program]:
@@ -45,15 +47,13 @@ def check_ports(programs: list[Program], settings: Settings) -> None:
     wanted = [(program.name, program.port, _variable(program.name)) for program in programs]
     wanted.append(("ray", settings.ray_gcs_port, "ML_PLATFORM_RAY_GCS_PORT"))
     wanted.append(("ray", settings.ray_gcs_port + 1, "ML_PLATFORM_RAY_GCS_PORT"))
-    listening = {
-        connection.laddr.port: connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr
-    }
     for name, port, variable in wanted:
-        if port in listening:
+        with socket.socket() as client:
+            client.settimeout(PROBE_SECONDS)
+            taken = client.connect_ex(("127.0.0.1", port)) == 0
+        if taken:
             raise ConflictError(
-                f"port {port}, wanted by {name}, is taken by {_who(listening[port])}",
+                f"port {port}, wanted by {name}, is taken by {_listener(port)}",
                 hint=f"stop that program or set {variable} to something else",
             )
 
@@ -66,11 +66,16 @@ def _variable(name: str) -> str:
     }[name]
 
 
-def _who(pid: int | None) -> str:
+def _listener(port: int) -> str:
+    """Who listens there, where the system tells: macOS does so to its administrator only."""
     try:
-        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "another program"
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+            if listens and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
-        return "another program"
+        pass
+    return "another program"
 
 
 def ray_token_file(settings: Settings) -> Path:
@@ -150,7 +155,9 @@ def _backstage(settings: Settings, base: Mapping[str, str]) -> Program:
 def _answers(url: str, headers: Mapping[str, str]) -> Callable[[], bool]:
     def probe() -> bool:
         try:
-            return httpx.get(url, headers=dict(headers), timeout=2.0, trust_env=False).is_success
+            return httpx.get(
+                url, headers=dict(headers), timeout=PROBE_SECONDS, trust_env=False
+            ).is_success
         except httpx.HTTPError:
             return False
 
