@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 from browser.real_platform import ROOT
+from PIL import Image
 from playwright.sync_api import Page
 
 WIDTH, HEIGHT = 1440, 900
@@ -24,6 +26,7 @@ def take_screenshot(page: Page, name: str) -> None:
     page.set_viewport_size({"width": WIDTH, "height": min(max(content, HEIGHT), TALLEST)})
     picture = page.screenshot(animations="disabled", caret="hide")
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    picture = with_palette(picture)
     folders = [ROOT / "test-results" / "screenshots"]
     if RENEW:
         folders.append(ROOT / "docs" / "images")
@@ -31,3 +34,10 @@ def take_screenshot(page: Page, name: str) -> None:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         Path(folder / f"{name}.png").write_bytes(picture)
+
+
+def with_palette(picture: bytes) -> bytes:
+    """The PNG in 256 colours, which nobody sees and makes it small."""
+    small = BytesIO()
+    Image.open(BytesIO(picture)).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+    return small.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from browser.portal_pages import JobPage, choose, open_form, press
+from browser.portal_pages import JobPage, choose, open_form, press, row_of
 from browser.real_platform import RealPlatform
 from browser.screenshots import take_screenshot
 from browser.watched_page import WatchedPage
@@ -46,3 +46,9 @@ def test_a_failed_job_says_why(page: Page, watched: WatchedPage, platform: RealP
     job.expect_done("Archived")
     watched.check_accessibility()
     take_screenshot(page, "job-failed")
+
+    # The stories before have left a job of every kind.
+    page.get_by_role("link", name="All jobs").click()
+    expect(row_of(page, job_id)).to_contain_text("Failed")
+    watched.check_accessibility()
+    take_screenshot(page, "job-list")

@@ -7,7 +7,6 @@ import re
 from browser.conftest import RealJob
 from browser.portal_pages import JobPage, choose, row_of
 from browser.real_platform import RealPlatform
-from browser.screenshots import take_screenshot
 from browser.watched_page import WatchedPage
 from playwright.sync_api import Page, expect
 
@@ -37,7 +36,6 @@ def test_the_list_shows_states_and_finds_jobs(
     expect(row_of(page, waiting)).to_contain_text("Cancelled")
     expect(row_of(page, running)).to_contain_text("Running")
     watched.check_accessibility()
-    take_screenshot(page, "job-list")
 
 
 def look_at_its_page(page: Page, waiting: str) -> None:
