@@ -58,6 +58,16 @@ def test_the_manifest_of_a_job_that_was_removed_by_hand_can_still_be_read(servic
     assert client.get(f"/v1/jobs/{output['job_id']}/manifest").content == content
 
 
+def test_only_a_job_that_has_ended_can_be_resumed_from(shared_service: Service, job: str):
+    early = shared_service.submit("resumes", resume_from=job)["error"]
+    assert (early["name"], early["field"]) == ("InputError", "resume_from")
+    assert f"{job} has not ended" in early["message"]
+    shared_service.cancel(job)
+    resumed = shared_service.submitted("resumes", resume_from=job)["job_id"]
+    body = shared_service.client().get(f"/v1/jobs/{resumed}").json()
+    assert body["spec"]["resume_from"] == job
+
+
 def test_nothing_of_another_teams_job_is_told(shared_service: Service, job: str):
     eve = shared_service.client(EVE)
     assert job not in eve.get("/v1/jobs?limit=500").text
@@ -71,7 +81,7 @@ def test_nothing_of_another_teams_job_is_told(shared_service: Service, job: str)
     assert shared_service.run("ml:job:get", {"job_id": job}, user=EVE)[-1]["type"] == "error"
     for field in ("resume_from", "parent"):
         line = shared_service.submit(f"steal-{field}", user=EVE, team=OTHER_TEAM, **{field: job})
-        assert line["error"]["name"] == "NotAllowedError"
+        assert (line["error"]["name"], line["error"]["field"]) == ("NotAllowedError", field)
     assert shared_service.client().get(f"/v1/jobs/{job}").json()["state"]["phase"] == "submitted"
 
 

@@ -10,7 +10,12 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from ml_platform.build.images import ImageStore
-from ml_platform.errors import NotAllowedError, NotFoundError, ServiceUnavailableError
+from ml_platform.errors import (
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
 from ml_platform.forecast import Load
 from ml_platform.job import JobRequest, key_hash
 from ml_platform.journal import SqliteJournal
@@ -94,9 +99,16 @@ class Platform:
 
     def plan(self, request: JobRequest, principal: Principal, key: str) -> Plan:
         site, teams = self.site(), self.teams_of(principal)
-        for field, parent in (("resume_from", request.resume_from), ("parent", request.parent)):
-            if parent is not None:
-                self._check_relative(field, parent, principal)
+        if request.parent is not None:
+            self._relative("parent", request.parent, principal)
+        if request.resume_from is not None:
+            start = self._relative("resume_from", request.resume_from, principal)
+            if not start.phase.final:
+                raise InputError(
+                    f"{start.job_id} has not ended: its newest checkpoint is still to come",
+                    field="resume_from",
+                    hint="wait until it has, or cancel it",
+                )
         return plan_job(request, principal.user, teams, key, self.today(), site)
 
     def submitted(self, request: JobRequest, principal: Principal, key: str) -> Known | None:
@@ -104,11 +116,12 @@ class Platform:
         known = self.journal.by_key(key_hash(principal.user, key))
         return known and known.for_request(request_hash(request))
 
-    def _check_relative(self, field: str, job_id: str, principal: Principal) -> None:
+    def _relative(self, field: str, job_id: str, principal: Principal) -> Row:
+        """Another job that a request names; errors name the field."""
         try:
-            self.visible(job_id, principal)
-        except NotFoundError as error:
-            raise NotFoundError(error.message, field=field, hint=error.hint) from error
+            return self.visible(job_id, principal)
+        except (NotFoundError, NotAllowedError) as error:
+            raise type(error)(error.message, field=field, hint=error.hint) from error
 
     def expected_wait(self, plan: Plan) -> str:
         active = [row for row in self.journal.active() if row.spec["pool"] == plan.spec.pool]
