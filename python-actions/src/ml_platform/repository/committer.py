@@ -142,14 +142,16 @@ class Committer:
         self._queue: queue.Queue[_Order | None] = queue.Queue(MAX_QUEUE)
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._stopped = False
+        self._gate = threading.Lock()  # nothing may be queued behind the end, where nobody looks
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """Finish what is queued, then end."""
-        self._stopped = True
-        self._queue.put(None)
+        with self._gate:
+            self._stopped = True
+            self._queue.put(None)
         self._thread.join(timeout=30)
 
     def submit(self, submission: Submission) -> Future[Receipt]:
@@ -162,9 +164,10 @@ class Committer:
     def _enqueue(self, change: Submission | Ending) -> Future[Receipt]:
         future: Future[Receipt] = Future()
         try:
-            if self._stopped:
-                raise queue.Full
-            self._queue.put_nowait(_Order(change, future))
+            with self._gate:
+                if self._stopped:
+                    raise queue.Full
+                self._queue.put_nowait(_Order(change, future))
         except queue.Full:
             future.set_exception(
                 ServiceUnavailableError("the committer is stopping or full", hint="try again")
