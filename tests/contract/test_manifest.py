@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,7 @@ def test_fields_that_would_break_queue_or_record_are_never_written():
     assert spec["shutdownAfterJobFinishes"] is True
     assert spec["rayClusterSpec"]["authOptions"] == {"mode": "token"}
     assert spec["submissionMode"] == "K8sJobMode"
+
+
+def test_the_cluster_runs_the_ray_that_images_are_built_with():
+    assert _manifest(SPEC_OF_TEST)["spec"]["rayClusterSpec"]["rayVersion"] == version("ray")

@@ -175,7 +175,8 @@ def _field(problem: jsonschema.ValidationError) -> str:
 
 
 def _known(workload: Workload) -> str:
-    return "parameters are: " + ", ".join(workload.parameters.get("properties", {}))
+    names = ", ".join(workload.parameters.get("properties", {}))
+    return f"parameters are: {names}" if names else f"{workload.name} takes no parameters"
 
 
 def _sentence(problem: jsonschema.ValidationError) -> str:
