@@ -96,6 +96,25 @@ def test_an_attempt_that_a_lost_ray_never_began_is_submitted_again(
     finish(world, job_id)
 
 
+def test_a_submission_that_reaches_ray_after_the_cancel_does_not_run_unseen(
+    world: World, ray_head: RayHead
+) -> None:
+    job_id = world.submit("late", HELD)
+    with (
+        ray_proxy(ray_head.address) as proxy,
+        agent_process(world, ray_head, proxy.address) as process,
+    ):
+        proxy.before_submit, proxy.forward_submits = process.kill, False
+        process.wait(timeout=100)
+    world.reopen()
+    world.cancel(job_id)
+    world.start_agent()
+    world.ray.submit(f"{job_id}-0", "sleep 600", {}, {})
+    eventually(lambda: job_id not in world.cluster.objects())
+    last = world.ray.status(f"{job_id}-0")
+    assert last is not None and last.status == "STOPPED"
+
+
 def test_a_job_goes_on_from_its_checkpoint_after_ray_was_killed(
     world: World, ray_head: RayHead
 ) -> None:

@@ -40,7 +40,7 @@ class Record:
     need: Resources = _NOTHING
     attempt: int = 0
     session: str | None = None  # the Ray session that the attempt was handed to
-    not_before: float = 0.0  # unix time of the next attempt
+    not_before: float = 0.0  # unix time at which the attempt begins
     stopping: str | None = None  # why the attempt is being stopped
 
     @property

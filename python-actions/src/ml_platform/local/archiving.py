@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -54,10 +53,10 @@ class Archiving:
             elif last.due is not None and time.monotonic() >= last.due:
                 self._ask(record, min(2 * last.pause, LONGEST_PAUSE_SECONDS))
             elif last.due is None and last.future.done() and (error := last.future.exception()):
-                final = isinstance(error, MlPlatformError) and not error.retryable
-                last.due = math.inf if final else time.monotonic() + last.pause
-                again = "it stays in the active set" if final else f"again in {last.pause:g} s"
-                log.error("%s could not be archived (%s): %s", job_id, again, error)
+                if isinstance(error, MlPlatformError) and not error.retryable:
+                    last.pause = LONGEST_PAUSE_SECONDS  # until a person has mended what it names
+                last.due = time.monotonic() + last.pause
+                log.error("%s could not be archived (again in %g s): %s", job_id, last.pause, error)
 
     def _ask(self, record: Record, pause: float) -> None:
         future = self._archive.archive(record.job_id, outcome_of(record), PLATFORM)

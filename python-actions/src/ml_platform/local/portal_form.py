@@ -14,6 +14,7 @@ from ml_platform.errors import ServiceUnavailableError, WorkError
 
 TEMPLATE = "submit-training-job"
 EXAMPLE = f"templates/{TEMPLATE}/examples/valid/quick-preset.yaml"
+TASK_SECONDS = 300.0
 FINAL = ("completed", "failed", "cancelled")
 
 
@@ -51,10 +52,16 @@ class Portal:
         body = {"templateRef": f"template:default/{TEMPLATE}", "values": values}
         task = self._asked("POST", "/api/scaffolder/v2/tasks", json=body)["id"]
         said(f"the portal runs the template as task {task}")
+        deadline = time.monotonic() + TASK_SECONDS
         while True:
             state = self._asked("GET", f"/api/scaffolder/v2/tasks/{task}")
             if state["status"] in FINAL:
                 break
+            if time.monotonic() > deadline:
+                raise WorkError(
+                    f"the task has not ended within {TASK_SECONDS:g} s",
+                    hint=f"see it at /create/tasks/{task} of the portal, and the log backstage.log",
+                )
             time.sleep(0.1)
         events = self._asked("GET", f"/api/scaffolder/v2/tasks/{task}/events")
         if state["status"] != "completed":

@@ -14,11 +14,13 @@ from ml_platform.cluster.local import LocalCluster, Record
 from ml_platform.errors import InputError, WorkError
 from ml_platform.local import run_records, status
 from ml_platform.local.local_job import LocalJob, local_job
-from ml_platform.local.ray_jobs import ENDED, RayJobInfo, RayJobs
+from ml_platform.local.ray_jobs import ENDED, SUBMIT_TIMEOUT_SECONDS, RayJobInfo, RayJobs
 
 log = logging.getLogger(__name__)
 RAY_LOST = "Ray was lost"
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
+# How long a submission that was never answered may be on its way to Ray.
+ARRIVAL_SECONDS = 2 * SUBMIT_TIMEOUT_SECONDS
 # Attempts that a later one superseded cost no try; this bounds them all the same.
 UNCOUNTED_ATTEMPTS = 5
 
@@ -36,7 +38,8 @@ class Runner:
         id is used again, and Ray runs an id once."""
         session = self._ray.session()
         rayjob = status.initializing(record.rayjob, _submission(record), datetime.now(UTC))
-        self._submit(self._cluster.put(replace(record, session=session, rayjob=rayjob)))
+        begun = replace(record, session=session, rayjob=rayjob, not_before=time.time())
+        self._submit(self._cluster.put(begun))
 
     def follow(self, record: Record) -> None:
         """Bring the record up to what Ray says of its attempt."""
@@ -56,10 +59,17 @@ class Runner:
         """Its manifest left the active set: stop what runs, then drop the object."""
         if record.deployment in ("Initializing", "Running"):
             info = self._ray.status(_submission(record))
+            if info is None and self._may_still_arrive(record):
+                return
             if info is not None and info.status not in ENDED:
                 self._ray.stop(_submission(record))
                 return
         self._cluster.remove(record.job_id)
+
+    def _may_still_arrive(self, record: Record) -> bool:
+        """Whether a submission that nobody answered could reach this Ray yet, and run unseen."""
+        young = time.time() < record.not_before + ARRIVAL_SECONDS
+        return young and record.session == self._ray.session()
 
     def _submit(self, record: Record) -> None:
         try:

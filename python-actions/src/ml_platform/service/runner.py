@@ -50,15 +50,19 @@ class Runner:
                 running = {row.job_id for row in journal.active() if row.phase in _WITH_FIGURES}
                 # Noted first: one that fails, because it has left Git, must not come up for ever.
                 due, watched = running | watched, running
-                for job_id in due:
-                    self._refresh(job_id)
             except Exception:  # a full disk ends one turn, not the thread
                 log.exception("news of jobs could not be taken over; the next try follows")
+                continue
+            for job_id in due:
+                self._refresh(job_id)
 
     def _refresh(self, job_id: str) -> None:
-        row = self._platform.journal.get(job_id)
-        if (headline := self._platform.views.headline(row)) is not None:
-            self._platform.journal.set_headline(job_id, headline)
+        try:
+            row = self._platform.journal.get(job_id)
+            if (headline := self._platform.views.headline(row)) is not None:
+                self._platform.journal.set_headline(job_id, headline)
+        except Exception:  # what one job wrote hides nobody else's figures
+            log.exception("%s: its newest figure could not be read", job_id)
 
 
 _WITH_FIGURES = (Phase.RUNNING, Phase.STARTING, Phase.SUCCEEDED, Phase.FAILED)

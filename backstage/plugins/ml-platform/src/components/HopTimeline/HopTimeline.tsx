@@ -16,6 +16,7 @@ export function HopTimeline({ job }: { job: Job }) {
             className={styles.hop}
             data-done={Boolean(hop.at)}
             data-next={isNext}
+            data-failed={hop.name === 'ended' && job.state.phase === 'failed'}
             aria-current={isNext ? 'step' : undefined}
           >
             <span className={styles.title}>{hop.title}</span>
