@@ -94,3 +94,9 @@ def test_problem_one_is_scored_as_published() -> None:
     assert problem.violation(4.0, -0.5, 0.3) == 0.0
     assert problem.violation(4.04, -0.6, 0.4) == pytest.approx(0.01)
     assert problem.violation(3.0, -0.6, 0.27) == pytest.approx(0.1)
+
+
+def test_a_start_without_an_official_score_says_why() -> None:
+    design = load_design("coarse")
+    assert design.verdict("high") == "none: VMEC++ did not converge"
+    assert design.verdict("low") == design.score("low")

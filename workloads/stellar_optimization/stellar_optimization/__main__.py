@@ -25,8 +25,8 @@ def main() -> int:
     saved = files.newest_checkpoint()
     state = State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
     print(f"job {job.job_id}, attempt {job.attempt}, {job.workers} workers: {job.parameters}")
-    print(f"start {start.name}: official score {start.score('high')} at high fidelity, ", end="")
-    print(f"{start.score('low')} at low fidelity. Origin: {start.origin}", flush=True)
+    print(f"start {start.name}: official score {start.verdict('high')} at high fidelity, ", end="")
+    print(f"{start.verdict('low')} at low fidelity. Origin: {start.origin}", flush=True)
     if saved:
         print(f"resumed at step {state.step}, {state.seconds:.0f} s of search done", flush=True)
     _connect(job.workers)
@@ -40,7 +40,7 @@ def main() -> int:
         print(f"terminated; step {state.step} is saved", flush=True)
         return EXIT_TERMINATED
     summary = write_results(campaign, files, start)
-    print(f"done: official score {summary['official_score']}", flush=True)
+    print(f"done: official score {summary.get('official_score', 'none')}", flush=True)
     return 0
 
 

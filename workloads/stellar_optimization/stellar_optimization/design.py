@@ -47,6 +47,13 @@ class Design:
         """Its official score at `fidelity`, None where it has none."""
         return next((s["score"] for s in self.scores if s["fidelity"] == fidelity), None)
 
+    def verdict(self, fidelity: str) -> float | str:
+        """Its official score at `fidelity`, or in words why it has none."""
+        said = next((s for s in self.scores if s["fidelity"] == fidelity), None)
+        if said is None:
+            return "not evaluated"
+        return said["score"] if said["score"] is not None else f"none: {said['error']}"
+
 
 def design_names() -> list[str]:
     """Names of the stored designs."""

@@ -46,7 +46,7 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
     best, now = state.best_candidate(), state.row()
     high = best.high if best and best.high else {}
     violations = high.get("violations")
-    return {
+    known = {
         "official_score": state.official_score(),
         "official_elongation": high.get("elongation"),
         "official_violation": max(violations) if violations else None,
@@ -55,13 +55,14 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
         "published_score": problem.PUBLISHED_SCORE,
         "start": start.name,
         "start_origin": start.origin,
-        "start_official_score": start.score("high"),
-        "start_official_low_score": start.score("low"),
+        "start_official_score": start.verdict("high"),
+        "start_official_low_score": start.verdict("low"),
         "screening_elongation": best.elongation if best else now.get("elongation"),
         "modes": best.modes if best else None,
         "designs_scored": sum(candidate.high is not None for candidate in state.candidates),
         **{key: now[key] for key in ("search_seconds", "solves", "failed_solves", "jacobians")},
     }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _write_json(files: RunDirectory, name: str, content: dict[str, Any]) -> None:
