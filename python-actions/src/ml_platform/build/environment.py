@@ -45,11 +45,8 @@ class Lock:
         return hashlib.sha256(kind.encode()).hexdigest()[:24]
 
 
-def read_lock(path: Path, *, runs_jobs: bool) -> Lock:
-    """Read a lock file; raises InputError when it is missing or asks for another Ray.
-
-    `runs_jobs` is for the environment that Ray starts jobs in, which needs Ray itself.
-    """
+def read_lock(path: Path) -> Lock:
+    """Read a lock file; raises InputError when it is missing or asks for another Ray."""
     try:
         lock = Lock(path, path.read_bytes())
     except FileNotFoundError as error:
@@ -61,12 +58,6 @@ def read_lock(path: Path, *, runs_jobs: bool) -> Lock:
     # A job's driver joins the Ray that `up` started, and Ray refuses any other version.
     found = _RAY.search(lock.content.decode(errors="replace"))
     ours = importlib.metadata.version("ray")
-    if runs_jobs and not found:
-        raise InputError(
-            "has no Ray, which starts every job in this environment",
-            field=path.name,
-            hint=f"add ray[default]=={ours} to what it is made from, and lock it again",
-        )
     if found and found[1] != ours:
         raise InputError(
             f"asks for Ray {found[1]}, the platform runs {ours}",
@@ -74,6 +65,17 @@ def read_lock(path: Path, *, runs_jobs: bool) -> Lock:
             hint=f"lock it again with ray=={ours}",
         )
     return lock
+
+
+def check_has_ray(lock: Lock) -> None:
+    """Raise InputError unless Ray, which starts the jobs in this environment, is in it."""
+    if not _RAY.search(lock.content.decode(errors="replace")):
+        ours = importlib.metadata.version("ray")
+        raise InputError(
+            "has no Ray, which starts every job in this environment",
+            field=lock.path.name,
+            hint=f"add ray[default]=={ours} to what it is made from, and lock it again",
+        )
 
 
 def build_environment(lock: Lock, settings: Settings, say: Callable[[str], None]) -> int:

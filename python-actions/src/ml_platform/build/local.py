@@ -19,7 +19,13 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ml_platform.build.code_snapshot import CodeSnapshot, read_code
-from ml_platform.build.environment import Lock, build_environment, environment_size, read_lock
+from ml_platform.build.environment import (
+    Lock,
+    build_environment,
+    check_has_ray,
+    environment_size,
+    read_lock,
+)
 from ml_platform.build.file_lock import file_lock
 from ml_platform.build.images import IMAGE_FILE, ImageStore, LocalImage
 from ml_platform.errors import InputError, NotFoundError, WorkError
@@ -108,7 +114,8 @@ def _read(folder: Path) -> _Recipe:
         path = folder / environment.requirements
         if not path.resolve().is_relative_to(folder.resolve()):
             raise InputError("lies outside the workload's folder", field=environment.requirements)
-        locks[name] = read_lock(path, runs_jobs=name == "main")
+        locks[name] = read_lock(path)
+    check_has_ray(locks["main"])
     return _Recipe(workload.name, read_code(folder), locks, LAUNCHER.read_bytes())
 
 
