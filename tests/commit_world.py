@@ -10,9 +10,10 @@ from ml_platform.job import JobSpec, key_hash
 from ml_platform.journal import SqliteJournal
 from ml_platform.pools import Pool
 from ml_platform.render import Identity, render
-from ml_platform.repository.committer import Committer, Submission
+from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import Author, GitopsRepository, seed
 from ml_platform.repository.layout import job_path
+from ml_platform.repository.orders import Submission
 from ml_platform.yaml_document import to_yaml
 
 TEAM = "stellarator-design"

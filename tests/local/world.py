@@ -19,9 +19,10 @@ from ml_platform.local.agent import LocalAgent
 from ml_platform.local.ray_jobs import RayJobs
 from ml_platform.pools import Machine, Pool
 from ml_platform.render import Identity, render
-from ml_platform.repository.committer import Committer, Submission
+from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import PLATFORM, GitopsRepository, seed
 from ml_platform.repository.layout import job_path
+from ml_platform.repository.orders import Submission
 from ml_platform.state import Outcome
 from ml_platform.yaml_document import to_yaml
 

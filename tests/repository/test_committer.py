@@ -16,8 +16,10 @@ from service_world import content_of, files_of
 from ml_platform.errors import ConflictError, InputError, NotFoundError, ServiceUnavailableError
 from ml_platform.job import Phase
 from ml_platform.journal import SqliteJournal
-from ml_platform.repository.committer import Committer, Receipt, author_of
+from ml_platform.repository.author import author_of
+from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import Author, Edit, GitopsRepository, seed
+from ml_platform.repository.orders import Receipt
 from ml_platform.state import Outcome
 from ml_platform.yaml_document import from_yaml
 

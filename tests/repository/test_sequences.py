@@ -19,7 +19,7 @@ from ml_platform.actions.context import ActionContext
 from ml_platform.errors import ConflictError, NotFoundError
 from ml_platform.job import JobRequest, Phase
 from ml_platform.repository import layout
-from ml_platform.repository.committer import author_of
+from ml_platform.repository.author import author_of
 from ml_platform.service.auth import Principal
 from ml_platform.service.platform import Platform
 from ml_platform.state import Outcome

@@ -12,8 +12,8 @@ from ml_platform.errors import NotFoundError
 from ml_platform.journal_database import JournalDatabase
 from ml_platform.journal_row import Row, merged, read_manifest, row_from_manifest
 from ml_platform.repository import layout
-from ml_platform.repository.committer import Known, Written
 from ml_platform.repository.git import CommitInfo, GitopsRepository
+from ml_platform.repository.orders import Known, Written
 from ml_platform.state import Facts, job_state
 
 log = logging.getLogger(__name__)

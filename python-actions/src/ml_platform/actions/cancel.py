@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from ml_platform.actions.context import ActionContext
 from ml_platform.job import DNS_LABEL, JOB_ID_MAX, Phase, refuse_control_characters
-from ml_platform.repository.committer import author_of
+from ml_platform.repository.author import author_of
 from ml_platform.state import Outcome
 
 ID = "ml:job:cancel"

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from ml_platform.actions.context import ActionContext
 from ml_platform.job import JobRequest
 from ml_platform.plan import Plan
-from ml_platform.repository.committer import Submission, author_of
+from ml_platform.repository.author import author_of
+from ml_platform.repository.orders import Submission
 
 ID = "ml:job:submit"
 DESCRIPTION = (

@@ -21,8 +21,9 @@ from ml_platform.job import JobRequest, key_hash
 from ml_platform.journal import SqliteJournal
 from ml_platform.journal_row import Row
 from ml_platform.plan import Plan, Site, plan_job, request_hash, wait_of
-from ml_platform.repository.committer import Committer, Known, Receipt
+from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import seed
+from ml_platform.repository.orders import Known, Receipt
 from ml_platform.service.auth import Principal
 from ml_platform.service.notices import Notices
 from ml_platform.service.site_files import SiteFiles
