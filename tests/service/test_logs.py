@@ -72,6 +72,22 @@ def test_a_followed_log_ends_when_the_job_does(shared_service: Service, job: str
         cancel.join()
 
 
+def test_the_last_words_of_a_cancelled_job_are_followed(shared_service: Service, job: str):
+    attempt = shared_service.settings.runs_dir / job / "attempts" / "0"
+    attempt.mkdir(parents=True)
+    (attempt / "claim.json").write_text("{}")
+    log = _logs(shared_service, job) / "0.log"
+    log.write_text("first\n")
+    url = f"/v1/jobs/{job}/logs?follow=true"
+    with shared_service.client().stream("GET", url) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "first"
+        shared_service.cancel(job)
+        log.write_text("first\ncheckpoint saved\n")
+        (attempt / "exit.json").write_text("{}")
+        assert list(lines) == ["checkpoint saved"]
+
+
 def test_a_large_log_comes_whole(shared_service: Service, job: str):
     text = "".join(f"line {number}\n" for number in range(40_000))
     (_logs(shared_service, job) / "0.log").write_text(text)

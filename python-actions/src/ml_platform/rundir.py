@@ -50,6 +50,14 @@ class RunDirectory:
                 found.append(((int(match.group(1)), int(match.group(2) or 0)), entry))
         return [entry for _, entry in sorted(found)]
 
+    def has_open_attempt(self) -> bool:
+        """Whether an attempt was claimed whose end its launcher has not recorded."""
+        attempts = [entry for entry in self._entries("attempts") if entry.is_dir()]
+        return any(
+            (entry / "claim.json").exists() and not (entry / "exit.json").exists()
+            for entry in attempts
+        )
+
     def metric_rows(self, after: str = "") -> tuple[list[dict[str, Any]], str]:
         """Rows of the chunks that come after the cursor, and the new cursor.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/v1/jobs")
 User = Annotated[Principal, Depends(user_of)]
 Parts = Annotated[Platform, Depends(platform_of)]
 FOLLOW_SECONDS = 0.3
+LAST_WORDS = timedelta(seconds=60)  # more than any grace period: a lost launcher records no end
 BLOCK = 64 * 1024
 
 
@@ -119,6 +121,9 @@ async def _log(
     while True:
         row = await asyncio.to_thread(platform.journal.get, job_id)
         over = row.phase.final or (attempt is not None and attempt < row.attempt)
+        # A cancelled job is final with its commit, and still has its last words to say.
+        if over and follow and row.phase is Phase.CANCELLED and _just_now(row.since):
+            over = not await asyncio.to_thread(run.has_open_attempt)
         for file in await asyncio.to_thread(run.log_files, attempt):
             while block := await asyncio.to_thread(_block, file, at.get(file, 0)):
                 at[file] = at.get(file, 0) + len(block)
@@ -126,6 +131,10 @@ async def _log(
         if over or not follow or platform.notices.closed:
             return
         await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def _just_now(moment: datetime) -> bool:
+    return datetime.now(UTC) - moment < LAST_WORDS
 
 
 def _block(file: Path, offset: int) -> bytes:
