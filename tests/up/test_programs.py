@@ -78,9 +78,20 @@ def test_rays_folder_is_short_for_a_long_state_folder(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path, home=tmp_path / ("long" * 20))
     folder = ray_folder(settings)
     assert len(str(folder)) <= 40
-    assert folder == ray_folder(settings)
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+    folder.parent.rmdir()
+
+
+def test_ray_may_open_its_folder_and_is_started_again_behind_a_closed_one(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path, home=tmp_path / ("long" * 20))
+    folder = ray_folder(settings)
+    folder.mkdir()
+    for opened in (folder, folder.parent):
+        opened.chmod(0o777)  # what Ray does to the folder that it is given
+    assert ray_folder(settings) == folder
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
     folder.rmdir()
+    folder.parent.rmdir()
 
 
 def test_a_taken_port_is_named_with_its_holder_and_the_setting(settings: Settings) -> None:

@@ -98,12 +98,13 @@ def ray_folder(settings: Settings) -> Path:
     key = hashlib.sha256(str(settings.state_dir).encode()).hexdigest()[:10]
     folder = Path(tempfile.gettempdir()) / f"mlp-{os.getuid()}-{key}"
     if len(str(folder)) > LONGEST_RAY_FOLDER + 10:
-        folder = Path("/tmp") / folder.name  # noqa: S108 - mode and owner are checked below
+        folder = Path("/tmp") / folder.name  # noqa: S108 - owner and mode are settled below
     folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+    if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
         raise WorkError(f"{folder} belongs to somebody else", hint="remove it")
-    return folder
+    folder.chmod(0o700)
+    # One level below: Ray opens its own folder to everybody at each start.
+    return folder / "ray"
 
 
 def _ray(settings: Settings, environment: Mapping[str, str], token_file: Path) -> Program:
