@@ -17,7 +17,7 @@ from ml_platform.local.programs import (
     ray_token_file,
 )
 from ml_platform.service.auth import LocalToken, write_token_file
-from ml_platform.settings import Settings
+from ml_platform.settings import ArgoCd, Settings, WorkloadCluster
 
 
 @pytest.fixture
@@ -45,6 +45,9 @@ def test_every_setting_reaches_the_service(
         "image_registry": "registry.example.org/jobs",
         "agent": False,
         "local_user": "user:default/ada",
+        "clusters": (WorkloadCluster(name="one", kubeconfig=Path("/kube/config")),),
+        "argocd": ArgoCd(context="management"),
+        "runs_claim": "runs",
     }
     asked = settings.model_copy(update=changes)
     service = platform_programs(asked, portal=False)[1]

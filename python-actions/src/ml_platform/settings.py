@@ -7,16 +7,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class ClusterAccess(BaseModel):
+    """How an API server is reached. Without a kubeconfig: from inside, as the pod's account."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kubeconfig: Annotated[
+        Path | None, Field(description="File; unset: the pod's own, or the user's outside of one.")
+    ] = None
+    context: Annotated[str | None, Field(description="Context; the file's current when unset.")] = (
+        None
+    )
+
+
+class WorkloadCluster(ClusterAccess):
+    """A cluster that runs jobs, by the name that teams choose it with."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+
+
+class ArgoCd(ClusterAccess):
+    """Where Argo CD's Applications are."""
+
+    namespace: str = "argocd"
+
+
 def as_text(value: object) -> str:
-    """A setting as its variable takes it: several values as a JSON list."""
-    if isinstance(value, tuple):
-        return json.dumps(value)
+    """A setting as its variable takes it: several values as JSON."""
+    if isinstance(value, tuple | BaseModel):
+        return json.dumps(to_jsonable_python(value, exclude_none=True))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -26,6 +52,10 @@ def _repository_root() -> Path:
         if (folder / "gitops" / "pools.yaml").is_file():
             return folder
     return Path.cwd()
+
+
+def _state_dir(values: dict[str, Any]) -> Path:
+    return Path(values["home"] or values["root"] / ".ml-platform").resolve()
 
 
 class Settings(BaseSettings):
@@ -65,6 +95,46 @@ class Settings(BaseSettings):
     agent: Annotated[
         bool, Field(description="Run committed jobs on the local Ray (the local agent).")
     ] = True
+    clusters: Annotated[
+        tuple[WorkloadCluster, ...],
+        Field(
+            description="Clusters that run jobs, a JSON list of `{name, kubeconfig, context}`; with "
+            "none, this machine does."
+        ),
+    ] = ()
+    argocd: Annotated[
+        ArgoCd,
+        Field(description="Where Argo CD is, with clusters: `{kubeconfig, context, namespace}`."),
+    ] = ArgoCd()
+    gitops_repository: Annotated[
+        Path,
+        Field(
+            default_factory=lambda values: _state_dir(values) / "gitops.git",
+            description="The bare GitOps repository; `gitops.git` in the state folder when unset.",
+        ),
+    ]
+    runs_dir: Annotated[
+        Path,
+        Field(
+            default_factory=lambda values: _state_dir(values) / "runs",
+            description="What jobs wrote, as the service sees it; `runs` in the state folder when "
+            "unset.",
+        ),
+    ]
+    runs_uri: Annotated[
+        str,
+        Field(
+            default_factory=lambda values: values["runs_dir"].as_uri(),
+            description="The same folder as jobs see it, an fsspec URI; `runs_dir` when unset.",
+        ),
+    ]
+    runs_claim: Annotated[
+        str | None,
+        Field(
+            description="PersistentVolumeClaim in each team's namespace that is mounted at the path "
+            "of `runs_uri`, when that is a file URI."
+        ),
+    ] = None
     server: Annotated[
         str | None, Field(description="Address of the service for CLI and SDK; local when unset.")
     ] = None
@@ -74,22 +144,28 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """The variables that give another process these settings, without a caller's token."""
-        values = {"root": self.root.resolve(), "home": self.state_dir}
+        values: dict[str, Any] = {"root": self.root.resolve(), "home": self.state_dir}
         others = set(type(self).model_fields) - {*values, "server", "token"}
         values |= {name: getattr(self, name) for name in sorted(others)}
-        return {f"ML_PLATFORM_{name.upper()}": as_text(value) for name, value in values.items()}
+        return {
+            f"ML_PLATFORM_{name.upper()}": as_text(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+    @field_validator("gitops_repository", "runs_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.resolve()
 
     @property
     def state_dir(self) -> Path:
-        return (self.home or self.root / ".ml-platform").resolve()
+        return _state_dir({"home": self.home, "root": self.root})
 
     @property
-    def gitops_repository(self) -> Path:
-        return self.state_dir / "gitops.git"
-
-    @property
-    def runs_dir(self) -> Path:
-        return self.state_dir / "runs"
+    def local(self) -> bool:
+        """Whether jobs run on this machine instead of a cluster."""
+        return not self.clusters
 
     @property
     def images_dir(self) -> Path:
