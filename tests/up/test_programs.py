@@ -36,6 +36,16 @@ def test_the_service_gets_the_same_settings_and_rays_token(settings: Settings) -
     assert [p.name for p in platform_programs(settings, portal=False)] == ["ray", "service"]
 
 
+def test_with_clusters_no_ray_is_started_here(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"clusters": (WorkloadCluster(name="gpu"),)})
+    service, backstage = platform_programs(elsewhere, portal=True)
+    assert (service.name, backstage.name) == ("service", "backstage")
+    assert "RAY_AUTH_TOKEN_PATH" not in service.environment
+    assert service.environment["ML_PLATFORM_CLUSTERS"] == '[{"name": "gpu"}]'
+    with socket.create_server(("127.0.0.1", elsewhere.ray_gcs_port)):
+        check_ports([service], elsewhere)
+
+
 def test_every_setting_reaches_the_service(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,7 +60,7 @@ def test_every_setting_reaches_the_service(
         "runs_claim": "runs",
     }
     asked = settings.model_copy(update=changes)
-    service = platform_programs(asked, portal=False)[1]
+    (service,) = platform_programs(asked, portal=False)
     for name in list(os.environ):
         if name.startswith("ML_PLATFORM_"):
             monkeypatch.delenv(name)

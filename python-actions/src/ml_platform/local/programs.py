@@ -1,4 +1,4 @@
-"""The three programs of the local platform: how each is started and when it is ready."""
+"""The programs of the platform on this machine: how each is started and when it is ready."""
 
 from __future__ import annotations
 
@@ -28,15 +28,19 @@ PROBE_SECONDS = 2.0
 
 
 def platform_programs(settings: Settings, *, portal: bool) -> list[Program]:
-    """Ray, the service and, with `portal`, Backstage; writes the tokens they need."""
+    """Ray unless clusters run the jobs, the service and, with `portal`, Backstage; writes the tokens
+    they need."""
     write_token_file(settings.token_file, settings.local_user)
     base = {
         name: value for name, value in os.environ.items() if not name.startswith("ML_PLATFORM_")
     }
     base |= {**settings.as_environment(), "PYTHONUNBUFFERED": "1"}
-    token_file = ray_token_file(settings)
-    environment = ray_environment(base, token_file)
-    programs = [_ray(settings, environment, token_file), _service(settings, environment)]
+    if settings.local:
+        token_file = ray_token_file(settings)
+        environment = ray_environment(base, token_file)
+        programs = [_ray(settings, environment, token_file), _service(settings, environment)]
+    else:
+        programs = [_service(settings, base)]
     if portal:
         programs.append(_backstage(settings, base))
     return programs
@@ -45,8 +49,9 @@ def platform_programs(settings: Settings, *, portal: bool) -> list[Program]:
 def check_ports(programs: list[Program], settings: Settings) -> None:
     """Raise ConflictError when somebody else listens where a program wants to."""
     wanted = [(program.name, program.port, _variable(program.name)) for program in programs]
-    wanted.append(("ray", settings.ray_gcs_port, "ML_PLATFORM_RAY_GCS_PORT"))
-    wanted.append(("ray", settings.ray_gcs_port + 1, "ML_PLATFORM_RAY_GCS_PORT"))
+    if settings.local:
+        wanted.append(("ray", settings.ray_gcs_port, "ML_PLATFORM_RAY_GCS_PORT"))
+        wanted.append(("ray", settings.ray_gcs_port + 1, "ML_PLATFORM_RAY_GCS_PORT"))
     for name, port, variable in wanted:
         with socket.socket() as client:
             client.settimeout(PROBE_SECONDS)
