@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ml_platform.gitops_folder import apply, changes
 from ml_platform.service.app import create_app
 from ml_platform.settings import Settings, as_text
 
@@ -55,6 +56,10 @@ def main(check: bool) -> int:
         stale.append(name)
         if not check:
             path.write_text(text, encoding="utf-8")
+    found = changes(ROOT / "gitops")
+    if not check:
+        apply(ROOT / "gitops", found)
+    stale += [f"gitops/{change.path}" for change in found]
     for name in stale:
         print(f"{name} is out of date; run `make generate`" if check else f"made {name}")
     return 1 if check and stale else 0

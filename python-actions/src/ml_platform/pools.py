@@ -32,6 +32,10 @@ class Pool(BaseModel):
     title: str
     description: str = ""
     local: bool = False
+    spot: Annotated[
+        bool,
+        Field(description="As many spot machines again, used before those that always stay."),
+    ] = False
     machine_type: str | None = None
     accelerator: str | None = None
     gpus: Annotated[int, Field(ge=0, le=16, description="GPUs per worker's node.")] = 0
@@ -46,6 +50,9 @@ class Pool(BaseModel):
     def _sized(self) -> Pool:
         if not self.local and (self.cpu <= 0 or mebibytes(self.memory) <= 0):
             raise ValueError(f"pool {self.name}: cpu and memory are missing")
+        if self.spot and (self.local or not self.gpus):
+            # Heads run on the CPU pools; a head that is taken away ends the attempt of all workers.
+            raise ValueError(f"pool {self.name}: spot is for pools of a cluster with GPUs")
         return self
 
     @property

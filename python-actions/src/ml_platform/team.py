@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ml_platform.errors import InputError
 from ml_platform.file_error import file_error
 from ml_platform.job import Label
 from ml_platform.yaml_document import from_yaml
 
+# A team's name is its namespace's: these hold the platform or Kubernetes itself.
+_TAKEN = frozenset({"argocd", "default", "kueue-system", "ml-platform", "ray-system"})
+
 
 class Team(BaseModel):
     """A team; its members are those of the catalog group."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Label
     title: str
@@ -27,6 +30,25 @@ class Team(BaseModel):
         int,
         Field(ge=1, le=256, description="Folders its jobs are spread over; raise past 300 active."),
     ] = 1
+    quota: Annotated[
+        dict[Label, Annotated[int, Field(ge=1, le=1024)]],
+        Field(description="Workers per pool that are the team's whenever it asks for them."),
+    ] = {}
+    weight: Annotated[
+        float,
+        Field(ge=0.01, le=1000, description="Its part of what nobody's quota holds, in a contest."),
+    ] = 1
+    cluster: Annotated[
+        Label,
+        Field(description="Where its jobs run, by the name that Argo CD has for the cluster."),
+    ] = "in-cluster"
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        if value in _TAKEN or value.startswith("kube-"):
+            raise ValueError(f"{value!r} is a namespace of the platform; choose another name")
+        return value
 
 
 def parse_team(text: bytes, folder: str) -> Team:

@@ -12,6 +12,7 @@ from ml_platform.cli import (
     cancel,
     demo,
     down,
+    generate,
     get,
     list_jobs,
     logs,
@@ -65,6 +66,7 @@ app.command("up", rich_help_panel=_PLATFORM)(up.up)
 app.command("down", rich_help_panel=_PLATFORM)(down.down)
 app.command("status", rich_help_panel=_PLATFORM)(status.status)
 app.command("build", rich_help_panel=_PLATFORM)(build.build)
+app.command("generate", rich_help_panel=_PLATFORM)(generate.generate)
 app.command("serve", rich_help_panel=_PLATFORM)(serve.serve)
 app.command("demo", hidden=True)(demo.demo)
 

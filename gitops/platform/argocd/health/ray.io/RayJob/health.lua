@@ -1,0 +1,26 @@
+-- Says of a RayJob what job_state() of the platform says: one table of cases tests both.
+local status = obj.status or {}
+local deployment = status.jobDeploymentStatus or ""
+local job = status.jobStatus or ""
+local hs = {status = "Progressing", message = deployment}
+if job ~= "" then
+  hs.message = deployment .. "/" .. job
+end
+if status.message ~= nil and status.message ~= "" then
+  hs.message = hs.message .. ": " .. status.message
+end
+if deployment == "Complete" then
+  -- Complete also when the program was stopped.
+  hs.status = job == "SUCCEEDED" and "Healthy" or "Degraded"
+elseif deployment == "Failed" or deployment == "ValidationFailed" then
+  hs.status = "Degraded"
+elseif deployment == "Suspended" or deployment == "Suspending" then
+  hs.status = "Suspended"
+elseif deployment == "" then
+  hs.message = "waiting for the operator"
+  if obj.spec ~= nil and obj.spec.suspend == true then
+    hs.status = "Suspended"
+    hs.message = "waiting for admission"
+  end
+end
+return hs
