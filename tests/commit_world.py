@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ml_platform.job import JobSpec, key_hash
 from ml_platform.journal import SqliteJournal
+from ml_platform.pod_template import RunStorage
 from ml_platform.pools import Pool
 from ml_platform.render import Identity, render
 from ml_platform.repository.committer import Committer
@@ -52,7 +53,10 @@ def submission(name: str, body: str = "first", author: Author = ADA) -> Submissi
     job_id = f"{name}-20260101-aaaaaa"
     key = key_hash("user:default/ada", name)
     manifest = render(
-        spec(name), Identity(job_id, "user:default/ada", key, body), POOL, "file:///runs"
+        spec(name),
+        Identity(job_id, "user:default/ada", key, body),
+        POOL,
+        RunStorage("file:///runs"),
     )
     return Submission(
         job_id, TEAM, job_path(TEAM, job_id, 1), to_yaml(manifest).encode(), key, body, author

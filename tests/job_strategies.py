@@ -8,7 +8,7 @@ import string
 
 from hypothesis import strategies as st
 
-from ml_platform.job import JobSpec, refuse_control_characters
+from ml_platform.job import HeadResources, JobSpec, refuse_control_characters
 from ml_platform.render import Identity
 
 NASTY = (
@@ -38,6 +38,7 @@ JSON = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PLAIN_TEXT, inner, max_size=3),
 )
+MEMORY = st.sampled_from(["1Mi", "512Mi", "2Gi", "9999999Gi"])
 LABELS = st.from_regex(r"\A[a-z]([-a-z0-9]{0,20}[a-z0-9])?\Z")
 ENV_NAMES = st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,20}\Z").map(lambda name: f"X_{name}")
 IDENTITY = Identity("job-20260101-abcdef", "user:default/ada", "0" * 64, "1" * 64)
@@ -56,8 +57,9 @@ def job_specs(draw: st.DrawFn) -> JobSpec:
         pool=draw(LABELS),
         workers=draw(st.integers(1, 1024)),
         cpu=draw(st.floats(0.1, 256)),
-        memory=draw(st.sampled_from(["1Mi", "512Mi", "2Gi", "9999999Gi"])),
+        memory=draw(MEMORY),
         gpus=draw(st.integers(0, 16)),
+        head=HeadResources(cpu=draw(st.floats(0.1, 256)), memory=draw(MEMORY)),
         max_duration=draw(st.sampled_from(["1s", "10m", "12h", "14d"])),
         attempts=draw(st.integers(1, 10)),
         env=draw(st.dictionaries(ENV_NAMES, PLAIN_TEXT, max_size=3)),

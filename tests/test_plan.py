@@ -12,6 +12,7 @@ from service_world import ADA, REQUEST, TEAM, WORKLOAD
 from ml_platform.errors import InputError, NotAllowedError
 from ml_platform.job import JOB_ID_MAX, job_id, key_hash
 from ml_platform.plan import Plan, Site, default_name, parse_request, plan_job
+from ml_platform.pod_template import RunStorage
 from ml_platform.pools import Machine, parse_pools
 from ml_platform.team import Team
 from ml_platform.workload import Workload, load_workload
@@ -33,9 +34,8 @@ def _plan(workload: Workload, *, local: bool = True, key: str = "key", **changes
         name: Team(name=name, title=name, group=f"group:default/{name}") for name in (TEAM, "b")
     }
     reference = "registry.example.org/tiny@sha256:" + "0" * 64
-    site = Site(
-        POOLS, teams, {}, lambda name, version: (reference, workload), "file:///runs", local
-    )
+    runs = RunStorage("file:///runs")
+    site = Site(POOLS, teams, {}, lambda name, version: (reference, workload), runs, local)
     request = parse_request({**REQUEST, **changes})
     return plan_job(request, ADA, frozenset({TEAM}), key, date(2026, 11, 23), site)
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from job_strategies import IDENTITY, JSON, job_specs
 
 from ml_platform.job import JobSpec
+from ml_platform.pod_template import RunStorage
 from ml_platform.pools import Pool
 from ml_platform.render import SPEC, render
 from ml_platform.yaml_document import from_yaml, to_yaml
@@ -30,13 +31,22 @@ LAPTOP = Pool(name="laptop", title="Here", local=True)
 GPUS = Pool(name="gpu-l4", title="L4", cpu=8, memory="32Gi", gpus=1)
 
 
-def _manifest(spec: JobSpec, pool: Pool = LAPTOP) -> dict[str, Any]:
-    return render(spec, IDENTITY, pool, "file:///runs")
+BUCKET = RunStorage("gs://runs")
+VOLUME = RunStorage("file:///var/runs", claim="runs")
+HERE = RunStorage("file:///runs")
 
 
-@given(spec=job_specs(), pool=st.sampled_from([LAPTOP, GPUS]))
-def test_every_job_is_a_rayjob_that_kuberay_accepts(spec: JobSpec, pool: Pool):
-    VALIDATOR.validate(_manifest(spec, pool))
+def _manifest(spec: JobSpec, pool: Pool = LAPTOP, runs: RunStorage = HERE) -> dict[str, Any]:
+    return render(spec, IDENTITY, pool, runs)
+
+
+@given(
+    spec=job_specs(),
+    pool=st.sampled_from([LAPTOP, GPUS]),
+    runs=st.sampled_from([BUCKET, VOLUME]),
+)
+def test_every_job_is_a_rayjob_that_kuberay_accepts(spec: JobSpec, pool: Pool, runs: RunStorage):
+    VALIDATOR.validate(_manifest(spec, pool, runs))
 
 
 @given(spec=job_specs())
@@ -121,9 +131,9 @@ SPEC_OF_TEST = JobSpec(
 )
 
 
-@pytest.mark.parametrize("path", _paths(_manifest(SPEC_OF_TEST, GPUS)), ids=str)
+@pytest.mark.parametrize("path", _paths(_manifest(SPEC_OF_TEST, GPUS, VOLUME)), ids=str)
 def test_a_misspelt_field_is_found_wherever_it_stands(path: tuple[Any, ...]):
-    manifest = copy.deepcopy(_manifest(SPEC_OF_TEST, GPUS))
+    manifest = copy.deepcopy(_manifest(SPEC_OF_TEST, GPUS, VOLUME))
     VALIDATOR.validate(manifest)
     node: Any = manifest
     for part in path:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_platform.local.kubernetes_expansion import expand, expand_all
-from ml_platform.render import escape_expansion
+from ml_platform.pod_template import escape_expansion
 
 VARIABLES = {"A": "1", "B": "$(A)", "EMPTY": ""}
 

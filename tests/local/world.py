@@ -17,6 +17,7 @@ from ml_platform.job import JobSpec, Phase
 from ml_platform.journal import SqliteJournal
 from ml_platform.local.agent import LocalAgent
 from ml_platform.local.ray_jobs import RayJobs
+from ml_platform.pod_template import RunStorage
 from ml_platform.pools import Machine, Pool
 from ml_platform.render import Identity, render
 from ml_platform.repository.committer import Committer
@@ -153,7 +154,7 @@ def manifest(home: Path, job_id: str, code: str, **changes: Any) -> dict[str, An
     }
     identity = Identity(job_id=job_id, owner="user:default/ada", key_hash="k", request_hash="r")
     pool = POOL.sized_by(Machine(MACHINE.cpus, MACHINE.memory_mib, MACHINE.gpus))
-    return render(JobSpec(**values), identity, pool, (home / "runs").as_uri())
+    return render(JobSpec(**values), identity, pool, RunStorage((home / "runs").as_uri()))
 
 
 def _make_image(root: Path) -> None:

@@ -206,6 +206,13 @@ class JobRequest(_Model):
         return value
 
 
+class HeadResources(_Model):
+    """What the head pod gets: Ray's own processes and the job's entrypoint run in it."""
+
+    cpu: Annotated[Cpu, Field(description="CPU cores of the head.", examples=[1])] = 1.0
+    memory: Annotated[Quantity, Field(description="Memory of the head.", examples=["2Gi"])] = "2Gi"
+
+
 class JobSpec(_Model):
     """What was asked, with every choice made: the content of the annotation `ml-platform/spec`."""
 
@@ -229,6 +236,7 @@ class JobSpec(_Model):
     cpu: Cpu
     memory: Quantity
     gpus: Gpus
+    head: HeadResources = HeadResources()
     priority: Priority = Priority.NORMAL
     max_duration: Duration
     attempts: Attempts

@@ -15,6 +15,7 @@ from ml_platform import job, policy
 from ml_platform.errors import InputError, MlPlatformError, NotAllowedError
 from ml_platform.forecast import Load, expected_wait
 from ml_platform.job import JobRequest, JobSpec, duration
+from ml_platform.pod_template import RunStorage
 from ml_platform.pools import Pools
 from ml_platform.render import Identity, parameters_text, render, spec_text
 from ml_platform.repository import layout
@@ -31,7 +32,7 @@ class Site:
     teams: Mapping[str, Team]
     broken_teams: Mapping[str, MlPlatformError]
     image: Callable[[str, str], tuple[str, Workload]]
-    runs_uri: str
+    runs: RunStorage
     local: bool
 
 
@@ -79,7 +80,7 @@ def plan_job(
         key_hash=hashed,
         request_hash=request_hash(request),
     )
-    manifest = render(spec, identity, pool, site.runs_uri)
+    manifest = render(spec, identity, pool, site.runs)
     hours = duration(spec.max_duration).total_seconds() / 3600
     return Plan(
         job_id=identity.job_id,
@@ -166,6 +167,7 @@ def _resolve(request: JobRequest, image: str, workload: Workload) -> JobSpec:
         cpu=request.cpu or workload.resources.cpu,
         memory=request.memory or workload.resources.memory,
         gpus=workload.resources.gpus if request.gpus is None else request.gpus,
+        head=workload.resources.head,
         priority=request.priority,
         max_duration=request.max_duration or (preset.max_duration if preset else "1h"),
         attempts=request.attempts,

@@ -12,6 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_platform.job import JobSpec, duration, mebibytes
+from ml_platform.pod_template import (
+    GRACE_SECONDS,
+    HEAD_PORTS,
+    WORKER_PORTS,
+    WRITABLE,
+    RunStorage,
+    container,
+    pod_template,
+    resources,
+)
 from ml_platform.pools import Pool
 
 RAY_VERSION = "2.60.0"
@@ -28,11 +38,11 @@ WORKLOAD = "ml-platform/workload"
 POOL = "ml-platform/pool"
 QUEUE = "kueue.x-k8s.io/queue-name"
 PRIORITY = "kueue.x-k8s.io/priority-class"
-GRACE_SECONDS = 30
-_HEAD = {"cpu": "1", "memory": "2Gi"}
-_USER = 1000
+_SUBMITTER = {"cpu": "100m", "memory": "512Mi"}
+# Ray refuses to start with a smaller object store, and takes 30 % of the memory unless told.
+_SMALLEST_OBJECT_STORE = 75 * 2**20
+_SMALL_POD_MIB = 512
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # inside a pod; see where it is used
-SCRATCH = "/tmp"  # noqa: S108  # an emptyDir of the pod, shared with nobody
 
 
 @dataclass(frozen=True)
@@ -45,9 +55,9 @@ class Identity:
     request_hash: str
 
 
-def render(spec: JobSpec, identity: Identity, pool: Pool, runs_uri: str) -> dict[str, Any]:
-    """The RayJob manifest of a job. `runs_uri` is the fsspec folder of all run directories."""
-    env = _environment(spec, identity.job_id, runs_uri)
+def render(spec: JobSpec, identity: Identity, pool: Pool, runs: RunStorage) -> dict[str, Any]:
+    """The RayJob manifest of a job."""
+    pods = _Pods(spec, identity.job_id, runs)
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayJob",
@@ -70,17 +80,10 @@ def render(spec: JobSpec, identity: Identity, pool: Pool, runs_uri: str) -> dict
                 "rayVersion": RAY_VERSION,
                 "enableInTreeAutoscaling": False,
                 "authOptions": {"mode": "token"},
-                "headGroupSpec": {
-                    "serviceType": "ClusterIP",
-                    # KubeRay reaches it over the pod's address; the token keeps others out.
-                    "rayStartParams": {"num-cpus": "0", "dashboard-host": ANY_ADDRESS},
-                    "template": _pod(spec, "ray-head", env, _HEAD, 0, pool=None),
-                },
-                "workerGroupSpecs": [_workers(spec, env, pool)],
+                "headGroupSpec": pods.head(),
+                "workerGroupSpecs": [pods.workers(pool)],
             },
-            "submitterPodTemplate": _pod(
-                spec, "ray-job-submitter", [], {"cpu": "100m", "memory": "512Mi"}, 0, pool=None
-            ),
+            "submitterPodTemplate": pods.submitter(),
         },
     }
 
@@ -121,83 +124,77 @@ def _annotations(spec: JobSpec, identity: Identity) -> dict[str, str]:
     return annotations
 
 
-def _environment(spec: JobSpec, job_id: str, runs_uri: str) -> list[dict[str, str]]:
+def _environment(spec: JobSpec, job_id: str, runs_uri: str) -> dict[str, str]:
     base = runs_uri.rstrip("/")
-    env = {
+    return {
         "JOB_ID": job_id,
         "JOB_DIR": f"{base}/{job_id}",
         "JOB_PARAMETERS": parameters_text(spec),
         "JOB_WORKERS": str(spec.workers),
         "JOB_GRACE_SECONDS": str(GRACE_SECONDS - 5),
         **({"JOB_RESUME_FROM": f"{base}/{spec.resume_from}"} if spec.resume_from else {}),
-        "HOME": SCRATCH,
+        **WRITABLE,
         **spec.env,
     }
-    return [{"name": name, "value": escape_expansion(value)} for name, value in env.items()]
 
 
-def escape_expansion(text: str) -> str:
-    """Kubernetes expands `$(NAME)` in values and reads `$$` as `$`."""
-    return text.replace("$", "$$")
+class _Pods:
+    """The three kinds of pods of one job."""
+
+    def __init__(self, spec: JobSpec, job_id: str, runs: RunStorage) -> None:
+        self._spec, self._runs = spec, runs
+        self._environment = _environment(spec, job_id, runs.uri)
+        self._labels = {
+            "app.kubernetes.io/managed-by": MANAGER,
+            JOB_ID: job_id,
+            TEAM: spec.team,
+            WORKLOAD: spec.workload,
+        }
+
+    def head(self) -> dict[str, Any]:
+        """It also runs the entrypoint; no task does, hence no CPUs."""
+        spec = self._spec
+        needs = resources(spec.head.cpu, spec.head.memory, 0)
+        pod = container("ray-head", spec.image, self._environment, needs, HEAD_PORTS)
+        return {
+            "serviceType": "ClusterIP",
+            # KubeRay reaches the dashboard over the pod's address; the token keeps others out.
+            "rayStartParams": {
+                "num-cpus": "0",
+                "dashboard-host": ANY_ADDRESS,
+                **_object_store(spec.head.memory),
+            },
+            "template": pod_template(pod, self._labels, self._runs),
+        }
+
+    def workers(self, pool: Pool) -> dict[str, Any]:
+        spec = self._spec
+        needs = resources(spec.cpu, spec.memory, spec.gpus)
+        pod = container("ray-worker", spec.image, self._environment, needs, WORKER_PORTS)
+        template = pod_template(pod, self._labels, self._runs)
+        if not pool.local:
+            template["spec"]["nodeSelector"] = {"ml-platform/pool": pool.name}
+        return {
+            "groupName": "workers",
+            "replicas": spec.workers,
+            "minReplicas": spec.workers,
+            "maxReplicas": spec.workers,
+            "numOfHosts": 1,
+            "rayStartParams": {
+                "num-cpus": str(max(1, int(spec.cpu))),
+                "num-gpus": str(spec.gpus),
+                **_object_store(spec.memory),
+            },
+            "template": template,
+        }
+
+    def submitter(self) -> dict[str, Any]:
+        needs = {"requests": _SUBMITTER, "limits": {"memory": _SUBMITTER["memory"]}}
+        pod = container("ray-job-submitter", self._spec.image, WRITABLE, needs, {})
+        return pod_template(pod, self._labels, None)
 
 
-def _workers(spec: JobSpec, env: list[dict[str, str]], pool: Pool) -> dict[str, Any]:
-    resources = {"cpu": f"{spec.cpu:g}", "memory": f"{mebibytes(spec.memory)}Mi"}
-    return {
-        "groupName": "workers",
-        "replicas": spec.workers,
-        "minReplicas": spec.workers,
-        "maxReplicas": spec.workers,
-        "numOfHosts": 1,
-        "rayStartParams": {"num-cpus": str(max(1, int(spec.cpu)))},
-        "template": _pod(spec, "ray-worker", env, resources, spec.gpus, pool=pool),
-    }
-
-
-def _pod(
-    spec: JobSpec,
-    container: str,
-    env: list[dict[str, str]],
-    resources: dict[str, str],
-    gpus: int,
-    pool: Pool | None,
-) -> dict[str, Any]:
-    quantities = dict(resources)
-    if gpus:
-        quantities["nvidia.com/gpu"] = str(gpus)
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "serviceAccountName": "ray",
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": container,
-                "image": spec.image,
-                "imagePullPolicy": "IfNotPresent",
-                "env": env or [{"name": "HOME", "value": SCRATCH}],
-                "resources": {"requests": quantities, "limits": dict(quantities)},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}],
-            }
-        ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
-    }
-    if pool is not None and not pool.local:
-        pod["nodeSelector"] = {"ml-platform/pool": pool.name}
-    return {"metadata": {"labels": _labels_of_pod(spec)}, "spec": pod}
-
-
-def _labels_of_pod(spec: JobSpec) -> dict[str, str]:
-    return {TEAM: spec.team, WORKLOAD: spec.workload}
+def _object_store(memory: str) -> dict[str, str]:
+    if mebibytes(memory) >= _SMALL_POD_MIB:
+        return {}
+    return {"object-store-memory": str(_SMALLEST_OBJECT_STORE)}

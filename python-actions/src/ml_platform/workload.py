@@ -16,6 +16,7 @@ from ml_platform.job import (
     Cpu,
     Duration,
     Gpus,
+    HeadResources,
     Quantity,
     Workers,
     WorkloadName,
@@ -42,6 +43,9 @@ class Resources(_Part):
     cpu: Cpu = 1.0
     memory: Quantity = "2Gi"
     gpus: Gpus = 0
+    head: Annotated[
+        HeadResources, Field(description="The pod that runs the entrypoint, on a cluster.")
+    ] = HeadResources()
 
 
 class Preset(_Part):

@@ -21,6 +21,7 @@ from ml_platform.job import JobRequest, key_hash
 from ml_platform.journal import SqliteJournal
 from ml_platform.journal_row import Row
 from ml_platform.plan import Plan, Site, plan_job, request_hash, wait_of
+from ml_platform.pod_template import RunStorage
 from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import seed
 from ml_platform.repository.orders import Known, Receipt
@@ -74,7 +75,7 @@ class Platform:
             teams=teams.known,
             broken_teams=teams.broken,
             image=self._image,
-            runs_uri=self.settings.runs_dir.as_uri(),
+            runs=RunStorage(self.settings.runs_uri, self.settings.runs_claim),
             local=True,
         )
 

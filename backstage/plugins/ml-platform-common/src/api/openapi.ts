@@ -300,6 +300,26 @@ export interface components {
             value: number;
         };
         /**
+         * HeadResources
+         * @description What the head pod gets: Ray's own processes and the job's entrypoint run in it.
+         */
+        HeadResources: {
+            /**
+             * Cpu
+             * @description CPU cores of the head.
+             * @default 1
+             * @example 1
+             */
+            cpu: number;
+            /**
+             * Memory
+             * @description Memory of the head.
+             * @default 2Gi
+             * @example 2Gi
+             */
+            memory: string;
+        };
+        /**
          * Hop
          * @description One step of a job's road, in order; `at` is null while it has not happened.
          */
@@ -451,6 +471,13 @@ export interface components {
              * @example 0
              */
             gpus: number;
+            /**
+             * @default {
+             *       "cpu": 1,
+             *       "memory": "2Gi"
+             *     }
+             */
+            head: components["schemas"]["HeadResources"];
             /**
              * Image
              * @description Image reference by digest.
