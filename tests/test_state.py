@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import strategies as st
 from job_strategies import JSON
 
 from ml_platform.job import Phase
@@ -35,8 +37,13 @@ def test_the_table_has_every_phase_that_the_platform_gives():
     assert {case["expect"]["phase"] for case in CASES} == set(Phase) - {Phase.WAITING_FOR_REVIEW}
 
 
-@given(status=JSON)
-def test_whatever_the_cluster_says_a_job_stands_somewhere(status: object):
-    state = job_state(Facts(active=True, rayjob={"status": status}))
-    assert isinstance(state.phase, Phase)
-    assert state.attempt >= 0
+@given(rayjob=JSON, around=JSON, items=st.lists(JSON, max_size=3))
+def test_whatever_the_cluster_says_a_job_stands_somewhere(
+    rayjob: Any, around: Any, items: list[Any]
+):
+    objects = {"workload": around, "queue": around, "application": around}
+    facts = Facts(active=True, rayjob=rayjob, pods=items, events=items, **objects)
+    for known in (facts, replace(facts, rayjob={"status": rayjob}, workload={"status": around})):
+        state = job_state(known)
+        assert isinstance(state.phase, Phase)
+        assert state.attempt >= 0

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import httpx
 from service_world import EVE, OTHER_TEAM, Service
 
+from ml_platform.cluster.interface import Observed
+
 Event = tuple[str, dict[str, object]]
 
 
@@ -35,7 +37,7 @@ def test_a_change_arrives_at_who_listens(service: Service):
         job = service.submitted("a")["job_id"]
         assert _phase(next(events)) == (job, "submitted")
         status = {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}
-        service.platform.journal.observe(job, {"metadata": {}, "status": status})
+        service.platform.journal.observe(job, Observed({"metadata": {}, "status": status}))
         assert _phase(next(events)) == (job, "running")
         service.cancel(job)
         assert _phase(next(events)) == (job, "cancelled")
@@ -65,7 +67,7 @@ def test_a_long_absence_is_made_up_for_without_a_further_change(service: Service
     start = journal.last_event()
     for number in range(1200):
         status = {"jobDeploymentStatus": "Suspended", "message": f"{number} ahead"}
-        journal.observe(first, {"metadata": {}, "status": status})
+        journal.observe(first, Observed({"metadata": {}, "status": status}))
     last = service.submitted("b")["job_id"]
     headers = {"Last-Event-ID": f"{journal.epoch()}:{start}"}
     with client.stream("GET", "/v1/events", headers=headers) as response:

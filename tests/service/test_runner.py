@@ -6,7 +6,9 @@ import pygit2
 from ray_fixture import eventually
 from service_world import Service
 
-RUNNING = {"status": {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}}
+from ml_platform.cluster.interface import Observed
+
+RUNNING = Observed({"status": {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}})
 
 
 def test_jobs_that_leave_git_while_they_run_do_not_hide_the_figures_of_others(service: Service):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ml_platform.cluster.fields import text
+from ml_platform.cluster.interface import Observed
 from ml_platform.errors import NotFoundError
 from ml_platform.journal_database import JournalDatabase
 from ml_platform.journal_row import Row, merged, read_manifest, row_from_manifest
@@ -102,14 +104,29 @@ class SqliteJournal:
 
     # ── from the cluster ────────────────────────────────────────────────────────────────────────
 
-    def observe(self, job_id: str, rayjob: dict[str, Any] | None) -> None:
-        """Take over what an object of the cluster looks like now.
+    def observe(self, job_id: str, observed: Observed | None) -> None:
+        """Take over what the cluster has of a job now.
 
         None: it is gone. That alone ends nothing: Git says what shall be, and its commit tells how
         the job ended; the last look at the object stays.
         """
-        if rayjob is not None:
-            self._update(job_id, lambda row: row if row.rayjob == rayjob else row.observed(rayjob))
+        if observed is not None:
+            self.observe_all({job_id: observed})
+
+    def observe_all(self, found: Mapping[str, Observed]) -> None:
+        """The same for many jobs at once."""
+        changed = False
+        with self._database.transaction():
+            for job_id, observed in found.items():
+                row = self._database.load(job_id)
+                if row is None or _is_foreign(row, observed):
+                    continue
+                seen = row.seen(observed)
+                if seen.observed != row.observed:
+                    self._put(seen, row)
+                    changed = True
+        if changed:
+            self._on_event()
 
     def set_headline(self, job_id: str, headline: dict[str, Any]) -> None:
         """Keep a job's newest headline figure for lists."""
@@ -127,7 +144,7 @@ class SqliteJournal:
         self._on_event()
 
     def _put(self, row: Row, before: Row | None) -> None:
-        state = job_state(Facts(active=row.active, outcome=row.outcome, rayjob=row.rayjob))
+        state = job_state(facts_of(row))
         self._database.put(row.standing(state, before), before)
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────
@@ -197,6 +214,13 @@ class SqliteJournal:
         """Jobs of the active set, in the order of their commits."""
         return self._rows("WHERE active = 1 ORDER BY position")
 
+    def not_applied(self, folder: str) -> list[Row]:
+        """Jobs that shall exist in a folder, `jobs/<team>/<shard>`, and have not been seen."""
+        return self._rows(
+            "WHERE active = 1 AND rayjob IS NULL AND path >= ? AND path < ?",
+            (f"{folder}/", f"{folder}0"),
+        )
+
     def last_event(self) -> int:
         return self._database.last_event()
 
@@ -224,6 +248,26 @@ class SqliteJournal:
             values,
         )
         return [Row.from_sqlite(row) for row in found]
+
+
+def facts_of(row: Row) -> Facts:
+    seen = row.observed
+    return Facts(
+        active=row.active,
+        outcome=row.outcome,
+        rayjob=seen.rayjob,
+        workload=seen.workload,
+        queue=seen.queue,
+        pods=seen.pods,
+        events=seen.events,
+        application=seen.application,
+        job_id=row.job_id,
+    )
+
+
+def _is_foreign(row: Row, observed: Observed) -> bool:
+    """Whether it is another team's object, which merely has the same name."""
+    return text(observed.rayjob, "metadata", "namespace") not in ("", row.team)
 
 
 def _known(row: Row) -> Known:

@@ -11,7 +11,8 @@ from typing import Any
 
 from ml_platform.journal_row import Row
 
-VERSION = 1
+VERSION = 2
+_PLACES = ",".join("?" * 21)
 KEEP_EVENTS = 100_000
 _TRIM_EVERY = 1000
 _SCHEMA = """
@@ -21,13 +22,14 @@ CREATE TABLE IF NOT EXISTS jobs (
     workload TEXT NOT NULL, pool TEXT NOT NULL, key_hash TEXT NOT NULL, request_hash TEXT NOT NULL,
     path TEXT NOT NULL, active INTEGER NOT NULL, phase TEXT NOT NULL, reason TEXT,
     attempt INTEGER NOT NULL, since TEXT NOT NULL, spec TEXT NOT NULL, commits TEXT NOT NULL,
-    hops TEXT NOT NULL, outcome TEXT, rayjob TEXT, headline TEXT
+    hops TEXT NOT NULL, outcome TEXT, rayjob TEXT, observed TEXT NOT NULL, headline TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_key ON jobs (key_hash);
 CREATE INDEX IF NOT EXISTS jobs_position ON jobs (position);
 CREATE INDEX IF NOT EXISTS jobs_team ON jobs (team, position);
 CREATE INDEX IF NOT EXISTS jobs_phase ON jobs (phase, position);
 CREATE INDEX IF NOT EXISTS jobs_active ON jobs (position) WHERE active = 1;
+CREATE INDEX IF NOT EXISTS jobs_not_applied ON jobs (path) WHERE active = 1 AND rayjob IS NULL;
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL, team TEXT NOT NULL
 );
@@ -44,10 +46,8 @@ class JournalDatabase:
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
+        self._renew()
         self._db.executescript(_SCHEMA)
-        if self.fact("version") not in (None, str(VERSION)):
-            self.forget()
-        self.set_fact("version", str(VERSION))
 
     def close(self) -> None:
         with self.lock:
@@ -84,7 +84,7 @@ class JournalDatabase:
         """Write a job's line and note the event."""
         position = before.position if before else self._next_position()
         self.query(
-            "INSERT OR REPLACE INTO jobs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT OR REPLACE INTO jobs VALUES ({_PLACES})",  # noqa: S608  # question marks
             row.as_tuple(position),
         )
         self.query("INSERT INTO events (job_id, team) VALUES (?,?)", (row.job_id, row.team))
@@ -97,6 +97,16 @@ class JournalDatabase:
 
     def last_event(self) -> int:
         return int(self.query("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+
+    def _renew(self) -> None:
+        """Drop the tables of another version; Git and the cluster fill the new ones. The table of
+        events stays: its numbers go on, so that no listener sees an old one twice."""
+        with self.transaction():
+            if self.query("PRAGMA user_version")[0][0] == VERSION:
+                return
+            self.query("DROP TABLE IF EXISTS jobs")
+            self.query("DROP TABLE IF EXISTS meta")
+            self.query(f"PRAGMA user_version = {VERSION}")
 
     def forget(self) -> None:
         """Empty it; numbers of events go on, so that no listener sees an old one twice."""

@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 
 from ml_platform import render
+from ml_platform.cluster.fields import condition, mapping, text
+from ml_platform.cluster.interface import Observed
 from ml_platform.job import JobSpec, Phase
 from ml_platform.repository.git import CommitInfo
 from ml_platform.repository.layout import Place
@@ -18,6 +20,7 @@ from ml_platform.state import JobState, Outcome
 from ml_platform.yaml_document import from_yaml
 
 UNKNOWN = "unknown"
+NOTHING = Observed()
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Row:
     commits: list[dict[str, str]]
     hops: dict[str, str]
     outcome: Outcome | None = None
-    rayjob: dict[str, Any] | None = None
+    observed: Observed = NOTHING
     headline: dict[str, Any] | None = None
     phase: Phase = Phase.SUBMITTED
     reason: str | None = None
@@ -61,18 +64,22 @@ class Row:
         ended = replace(self, active=False, commits=[*self.commits, _commit(commit)])
         return replace(ended, hops={**self.hops, "ended": commit.at.isoformat()})
 
-    def observed(self, rayjob: dict[str, Any]) -> Row:
-        hops = dict(self.hops)
-        status = rayjob.get("status") or {}
-        _first(hops, "applied", rayjob.get("metadata", {}).get("creationTimestamp"))
-        _first(hops, "admitted", status.get("startTime"))
-        _first(hops, "running", (status.get("rayJobInfo") or {}).get("startTime"))
-        _first(hops, "ended", status.get("endTime"))
-        return replace(self, rayjob=rayjob, hops=hops)
+    def seen(self, observed: Observed) -> Row:
+        """With what the cluster has of it now.
+
+        Whatever else is gone, the last look at the object and its Workload stays: it says how far
+        the job came, and the Workload is the only one to count evictions.
+        """
+        before = self.observed
+        if observed.rayjob is None and (self.phase.final or not self.active):
+            return self
+        if observed.workload is None and _same_object(observed.rayjob, before.rayjob):
+            observed = replace(observed, workload=before.workload)
+        return replace(self, observed=observed, hops=_hops_of(self.hops, observed))
 
     def seen_before(self, old: Row) -> Row:
         """With what an earlier journal had seen of the same job."""
-        row = self.observed(old.rayjob) if old.rayjob is not None else self
+        row = self.seen(old.observed) if old.observed.rayjob is not None else self
         return replace(row, headline=old.headline)
 
     def with_headline(self, headline: dict[str, Any]) -> Row:
@@ -108,7 +115,8 @@ class Row:
             json.dumps(self.commits),
             json.dumps(self.hops),
             self.outcome.model_dump_json() if self.outcome else None,
-            json.dumps(self.rayjob) if self.rayjob else None,
+            json.dumps(self.observed.rayjob) if self.observed.rayjob is not None else None,
+            json.dumps(self.observed.surroundings()),
             json.dumps(self.headline) if self.headline else None,
         )
 
@@ -126,7 +134,9 @@ class Row:
             commits=json.loads(row["commits"]),
             hops=json.loads(row["hops"]),
             outcome=Outcome.model_validate_json(row["outcome"]) if row["outcome"] else None,
-            rayjob=json.loads(row["rayjob"]) if row["rayjob"] else None,
+            observed=Observed.of(
+                json.loads(row["rayjob"]) if row["rayjob"] else None, json.loads(row["observed"])
+            ),
             headline=json.loads(row["headline"]) if row["headline"] else None,
             phase=Phase(row["phase"]),
             reason=row["reason"],
@@ -193,9 +203,29 @@ def merged(row: Row, before: Row | None) -> Row:
         row,
         hops=hops,
         commits=[*(before.commits if before else []), *row.commits],
-        rayjob=before.rayjob if before else None,
+        observed=before.observed if before else NOTHING,
         headline=before.headline if before else None,
     )
+
+
+def _hops_of(before: dict[str, str], observed: Observed) -> dict[str, str]:
+    hops, status = dict(before), mapping(observed.rayjob, "status")
+    _first(hops, "applied", text(observed.rayjob, "metadata", "creationTimestamp"))
+    # KubeRay begins with a job, and notes the time, before Kueue has suspended it.
+    admitted = condition(observed.workload, "Admitted")
+    if observed.cluster is None:
+        _first(hops, "admitted", text(status, "startTime"))
+    elif admitted.get("status") == "True":
+        _first(hops, "admitted", text(admitted, "lastTransitionTime"))
+    ready = text(status, "rayClusterStatus", "stateTransitionTimes", "ready")
+    _first(hops, "cluster-ready", ready)
+    _first(hops, "running", text(status, "rayJobInfo", "startTime"))
+    _first(hops, "ended", text(status, "endTime"))
+    return hops
+
+
+def _same_object(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
+    return text(one, "metadata", "uid") == text(other, "metadata", "uid")
 
 
 def _commit(commit: CommitInfo) -> dict[str, str]:

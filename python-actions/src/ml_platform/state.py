@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ml_platform.cluster.application import not_applied_reason
+from ml_platform.cluster.failure import cause_of, message_of
+from ml_platform.cluster.fields import count, mapping, text
+from ml_platform.cluster.starting import head_is_lost, pod_trouble, starting_reason
+from ml_platform.cluster.waiting import evictions, is_admitted, queue_reason
 from ml_platform.job import Phase
 
 
@@ -28,13 +34,20 @@ class Outcome(BaseModel):
 class Facts:
     """What is known of a job.
 
-    `active`: its manifest is in the active set. `outcome`: of the archive. `rayjob`: the object as
-    the API server gives it (the local agent keeps the same shape), None while it is not applied.
+    `active`: its manifest is in the active set. `outcome`: of the archive. The others are objects
+    as the API server gives them (the local agent keeps the same shape): `rayjob` is None while it
+    is not applied, the rest is what a cluster has around it, as `cluster.interface.Observed` says.
     """
 
     active: bool
     outcome: Outcome | None = None
     rayjob: dict[str, Any] | None = None
+    workload: dict[str, Any] | None = None
+    queue: dict[str, Any] | None = None
+    pods: Sequence[dict[str, Any]] = ()
+    events: Sequence[dict[str, Any]] = ()
+    application: dict[str, Any] | None = None
+    job_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,15 +58,16 @@ class JobState:
 
 
 _NOT_APPLIED = "The commit is there; it has not been applied yet."
+_HEAD_LOST = "The head of its Ray cluster was lost; the attempt is being given up."
 
 
 def job_state(facts: Facts) -> JobState:
     """The one answer to "how does the job stand?" for CLI, SDK, portal and health checks."""
-    status = _status(facts.rayjob)
+    failed = count(facts.rayjob, "status", "failed")
+    evicted = evictions(facts.workload)
     # `failed` counts the attempts that have failed: the current one has that number, from 0, unless
-    # the job ended with it.
-    attempt = _count(status.get("failed"))
-    last_failed = max(attempt - 1, 0)
+    # the job ended with it. An eviction ends an attempt too, which KubeRay does not count.
+    attempt, last_failed = failed + evicted, max(failed - 1, 0) + evicted
     if facts.outcome is not None:
         seen = last_failed if facts.outcome.phase is Phase.FAILED else attempt
         tried = max(facts.outcome.attempts - 1, seen)
@@ -61,41 +75,52 @@ def job_state(facts: Facts) -> JobState:
     if not facts.active:
         return JobState(Phase.CANCELLED, "Its manifest was removed from the repository.", attempt)
     if facts.rayjob is None:
-        return JobState(Phase.SUBMITTED, _NOT_APPLIED, 0)
-    suspended = (facts.rayjob.get("spec") or {}).get("suspend") is True
-    phase, reason = _applied_phase(status, attempt, suspended=suspended)
+        reason = not_applied_reason(facts.application, facts.job_id)
+        return JobState(Phase.SUBMITTED, reason or _NOT_APPLIED, 0)
+    phase, reason = _applied(facts, attempt)
     return JobState(phase, reason, last_failed if phase is Phase.FAILED else attempt)
 
 
-def _applied_phase(
-    status: dict[str, Any], attempt: int, *, suspended: bool
-) -> tuple[Phase, str | None]:
-    deployment = str(status.get("jobDeploymentStatus") or "")
-    job = str(status.get("jobStatus") or "")
-    message = status.get("message") or None
-    match deployment:
-        case "Complete":
-            if job == "SUCCEEDED":
-                return Phase.SUCCEEDED, None
-            return Phase.FAILED, message
-        case "Failed" | "ValidationFailed":
-            return Phase.FAILED, message
-        case "" if suspended:
-            return Phase.QUEUED, message
-        case "Suspended" | "Suspending":
-            return Phase.QUEUED, message
-        case "Retrying":
-            return Phase.STARTING, message or f"Attempt {attempt} is being prepared."
-        case "Running" if job in ("RUNNING", "SUCCEEDED", "FAILED", "STOPPED"):
-            return Phase.RUNNING, message
-        case _:
-            return Phase.STARTING, message
+def _applied(facts: Facts, attempt: int) -> tuple[Phase, str | None]:
+    status = mapping(facts.rayjob, "status")
+    deployment, job = text(status, "jobDeploymentStatus"), text(status, "jobStatus")
+    if deployment == "Complete" and job == "SUCCEEDED":
+        return Phase.SUCCEEDED, None
+    if deployment in ("Complete", "Failed", "ValidationFailed"):
+        return Phase.FAILED, cause_of(facts.rayjob)
+    if _is_queued(facts, deployment):
+        return Phase.QUEUED, queue_reason(facts.workload, facts.queue) or message_of(status)
+    if deployment == "Retrying":
+        return Phase.STARTING, _next_attempt(facts, attempt)
+    if deployment == "Running" and job in ("RUNNING", "SUCCEEDED", "FAILED", "STOPPED"):
+        return Phase.RUNNING, message_of(status) or _trouble(facts, job)
+    return Phase.STARTING, message_of(status) or _awaited(facts)
 
 
-def _status(rayjob: dict[str, Any] | None) -> dict[str, Any]:
-    status = (rayjob or {}).get("status")
-    return status if isinstance(status, dict) else {}
+def _is_queued(facts: Facts, deployment: str) -> bool:
+    """Kueue suspends a job that it has not admitted, or admits no more. KubeRay follows some
+    seconds later, and starts even a first admission while it is suspended still."""
+    if mapping(facts.rayjob, "spec").get("suspend") is True:
+        return True
+    return deployment in ("Suspended", "Suspending") and not is_admitted(facts.workload)
 
 
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _next_attempt(facts: Facts, attempt: int) -> str:
+    cause = cause_of(facts.rayjob)
+    if cause is None:
+        return f"Attempt {attempt} is being prepared."
+    if facts.workload is None:  # the local agent says it all itself
+        return cause
+    return f"Attempt {attempt - 1} failed: {cause}. Attempt {attempt} is being prepared."
+
+
+def _trouble(facts: Facts, job: str) -> str | None:
+    if job == "RUNNING" and head_is_lost(facts.pods):
+        return _HEAD_LOST
+    return pod_trouble(facts.pods, facts.events)
+
+
+def _awaited(facts: Facts) -> str | None:
+    if facts.workload is None and not facts.pods:
+        return None
+    return starting_reason(facts.pods, facts.events)

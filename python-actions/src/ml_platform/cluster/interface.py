@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
+
+Object = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,54 @@ class Capacity:
     free: Resources
 
 
+@dataclass(frozen=True)
+class Observed:
+    """Everything the cluster has of one job, in the API server's own shapes, trimmed.
+
+    `events` are warnings. `queue`: its ClusterQueue while that takes no jobs. `application`: of
+    Argo CD, while the RayJob is not there. `cluster`: name of the cluster; None on one machine.
+    """
+
+    rayjob: Object | None = None
+    workload: Object | None = None
+    queue: Object | None = None
+    pods: tuple[Object, ...] = ()
+    events: tuple[Object, ...] = ()
+    application: Object | None = None
+    cluster: str | None = None
+
+    def surroundings(self) -> Object:
+        """All but the RayJob, without what is empty, for JSON."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+        return {name: value for name, value in values.items() if value}
+
+    @classmethod
+    def of(cls, rayjob: Object | None, surroundings: Object) -> Observed:
+        lists = {name: tuple(surroundings.get(name, ())) for name in ("pods", "events")}
+        return cls(rayjob=rayjob, **{**surroundings, **lists})
+
+
 class Cluster(Protocol):
     """Applied jobs as the API server would give them, and room for more."""
 
-    def objects(self) -> dict[str, dict[str, Any]]:
+    def objects(self) -> Mapping[str, Object]:
         """RayJob objects by job id. Read-only: a change is a new object."""
 
-    def capacity(self) -> Capacity: ...
+    def capacity(self, pool: str | None = None) -> Capacity | None:
+        """Of one pool or of all together; None while the cluster does not tell."""
+
+    def problems(self) -> Mapping[str, tuple[str, ...]]:
+        """What holds up the jobs of whole folders, in sentences, by team."""
+
+    def pod_log(
+        self, job_id: str, source: str, *, tail: int | None, follow: bool
+    ) -> Iterator[bytes]:
+        """The log of a job's pod: `submitter`, `head` or `worker-<n>`.
+
+        Raises InputError for another source and NotFoundError, in a sentence, when there is no
+        such pod (any more).
+        """
+
+    def scale(self, job_id: str, workers: int) -> None:
+        """Change the number of workers of a running job within what its manifest allows; raises
+        InputError where it does not."""

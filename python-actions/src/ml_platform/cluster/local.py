@@ -6,15 +6,16 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml_platform.cluster.interface import Capacity, Resources
+from ml_platform.cluster.interface import Capacity, Observed, Resources
+from ml_platform.errors import InputError, NotFoundError
 
 log = logging.getLogger(__name__)
-Observer = Callable[[str, dict[str, Any] | None], None]
+Observer = Callable[[str, Observed | None], None]
 HOLDING = frozenset({"Initializing", "Running", "Retrying"})
 ENDED = frozenset({"Complete", "Failed", "ValidationFailed"})
 _SCHEMA = """
@@ -71,7 +72,7 @@ class LocalCluster:
     """The store. One thread writes (the agent's), any may read."""
 
     def __init__(
-        self, file: Path, total: Resources, observer: Observer = lambda job_id, rayjob: None
+        self, file: Path, total: Resources, observer: Observer = lambda job_id, observed: None
     ) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._observer = observer
@@ -95,12 +96,31 @@ class LocalCluster:
         with self._lock:
             return {job_id: record.rayjob for job_id, record in self._records.items()}
 
-    def capacity(self) -> Capacity:
+    def capacity(self, pool: str | None = None) -> Capacity:
+        """Of the machine, which is the only pool that there is."""
         held = Resources()
         for record in self.records():
             if record.holding:
                 held += record.need
         return Capacity(total=self._total, free=self._total - held)
+
+    def problems(self) -> Mapping[str, tuple[str, ...]]:
+        """None: each manifest that cannot be read says so on its own job."""
+        return {}
+
+    def pod_log(
+        self, job_id: str, source: str, *, tail: int | None, follow: bool
+    ) -> Iterator[bytes]:
+        raise NotFoundError(
+            f"{job_id} has no pods: it runs on this machine", hint="its log is the source `job`"
+        )
+
+    def scale(self, job_id: str, workers: int) -> None:
+        raise InputError(
+            "a job on this machine keeps the size it was committed with",
+            field="workers",
+            hint="cancel it, and submit it with another number of workers and `resume_from`",
+        )
 
     def records(self) -> list[Record]:
         """All, in order of arrival."""
@@ -119,7 +139,7 @@ class LocalCluster:
             )
             self._records[record.job_id] = record
         if before is None or before.rayjob != record.rayjob:
-            self._tell(record.job_id, record.rayjob)
+            self._tell(record.job_id, Observed(record.rayjob))
         return record
 
     def remove(self, job_id: str) -> None:
@@ -137,9 +157,9 @@ class LocalCluster:
         with self._lock:
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def _tell(self, job_id: str, rayjob: dict[str, Any] | None) -> None:
+    def _tell(self, job_id: str, observed: Observed | None) -> None:
         try:
-            self._observer(job_id, rayjob)
+            self._observer(job_id, observed)
         except Exception:  # a fault of a page must not stop jobs; `objects()` has the truth
             log.exception("the observer of %s failed", job_id)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ml_platform.cluster.failure import duration
 from ml_platform.cluster.local import LocalCluster, Record
 from ml_platform.errors import InputError, WorkError
 from ml_platform.local import run_records, status
@@ -181,14 +182,7 @@ def _overdue(record: Record, now: datetime) -> str | None:
         return None
     if (now - datetime.fromisoformat(started)).total_seconds() <= limit:
         return None
-    return f"took longer than {_duration(limit)}"
-
-
-def _duration(seconds: float) -> str:
-    for size, letter in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{letter}"
-    return f"{seconds:g}s"
+    return f"took longer than {duration(limit)}"
 
 
 def _write_wrapper(job: LocalJob, python: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from ml_platform.cluster.interface import Resources
+from ml_platform.cluster.interface import Observed, Resources
 from ml_platform.cluster.local import LocalCluster
 from ml_platform.job import Phase
 from ml_platform.local.agent import LocalAgent
@@ -87,7 +87,7 @@ class _Local:
 
     def start(self) -> None:
         for job_id, rayjob in self._cluster.objects().items():
-            self._journal.observe(job_id, rayjob)
+            self._journal.observe(job_id, Observed(rayjob))
         self.agent.start()
 
     def stop(self) -> None:

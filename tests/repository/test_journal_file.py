@@ -1,0 +1,105 @@
+"""The journal's file: what another version left is thrown away and made again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commit_world import committing, new_repository, submission
+
+from ml_platform.cluster.interface import Observed
+from ml_platform.job import Phase
+from ml_platform.journal import SqliteJournal
+from ml_platform.repository.git import GitopsRepository
+
+OLD = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE jobs (job_id TEXT PRIMARY KEY, position INTEGER NOT NULL, rayjob TEXT);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL, team TEXT NOT NULL
+);
+INSERT INTO meta VALUES ('head', 'x');
+INSERT INTO jobs VALUES ('old', 1, NULL);
+INSERT INTO events VALUES (41, 'old', 'team');
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return new_repository(tmp_path / "git")
+
+
+def test_a_file_of_another_version_is_filled_anew_and_its_numbers_go_on(
+    repository: Path, tmp_path: Path
+):
+    order = submission("a")
+    with committing(repository, tmp_path / "first.db") as committer:
+        committer.submit(order).result(60)
+    file = tmp_path / "journal.db"
+    with sqlite3.connect(file) as old:
+        old.executescript(OLD)
+    old.close()
+    journal = SqliteJournal(file)
+    git = GitopsRepository(repository)
+    journal.sync(git, git.head())
+    assert [row.job_id for row in journal.active()] == [order.job_id]
+    assert journal.last_event() > 41
+    journal.close()
+
+
+@pytest.fixture
+def journal(repository: Path, tmp_path: Path) -> Iterator[SqliteJournal]:
+    with committing(repository, tmp_path / "journal.db") as committer:
+        committer.submit(submission("a")).result(60)
+    journal = SqliteJournal(tmp_path / "journal.db")
+    yield journal
+    journal.close()
+
+
+def test_the_last_look_at_a_job_survives_what_goes_away_around_it(journal: SqliteJournal):
+    (row,) = journal.active()
+    workload = {
+        "status": {
+            "conditions": [
+                {"type": "Admitted", "status": "True", "lastTransitionTime": "2026-11-26T10:01:00Z"}
+            ],
+            "schedulingStats": {"evictions": [{"reason": "Preempted", "count": 1}]},
+        }
+    }
+    status = {
+        "startTime": "2026-11-26T10:00:00Z",
+        "rayClusterStatus": {"stateTransitionTimes": {"ready": "2026-11-26T10:02:00Z"}},
+        "jobDeploymentStatus": "Running",
+        "jobStatus": "RUNNING",
+    }
+    rayjob = {"metadata": {"uid": "1", "namespace": row.team}, "status": status}
+    journal.observe(row.job_id, Observed(rayjob, workload=workload, cluster="one"))
+    journal.observe(row.job_id, Observed(rayjob, cluster="one"))
+    seen = journal.get(row.job_id)
+    assert (seen.phase, seen.attempt) == (Phase.RUNNING, 1)
+    assert seen.hops["admitted"] == "2026-11-26T10:01:00Z"
+    assert seen.hops["cluster-ready"] == "2026-11-26T10:02:00Z"
+    again = {"metadata": {"uid": "2", "namespace": row.team}, "status": {}}
+    journal.observe(row.job_id, Observed(again, cluster="one"))
+    assert journal.get(row.job_id).attempt == 0
+
+
+def test_an_object_of_another_team_with_the_same_name_says_nothing(journal: SqliteJournal):
+    (row,) = journal.active()
+    foreign = {"metadata": {"namespace": "others"}, "status": {"jobDeploymentStatus": "Failed"}}
+    journal.observe(row.job_id, Observed(foreign))
+    assert journal.get(row.job_id).phase is Phase.SUBMITTED
+
+
+def test_an_object_that_was_deleted_by_hand_is_not_applied_any_more(journal: SqliteJournal):
+    (row,) = journal.active()
+    running = {"status": {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}}
+    journal.observe(row.job_id, Observed(running))
+    assert journal.not_applied(row.path.rpartition("/")[0]) == []
+    journal.observe(row.job_id, Observed())
+    assert journal.get(row.job_id).phase is Phase.SUBMITTED
+    assert [other.job_id for other in journal.not_applied(row.path.rpartition("/")[0])] == [
+        row.job_id
+    ]
