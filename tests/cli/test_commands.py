@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -190,11 +191,14 @@ def test_an_interrupt_ends_with_130_and_no_traceback(environment: None, cli: Cli
         stderr=subprocess.PIPE,
         text=True,
         env=dict(os.environ),
+        # Tests that a shell runs in the background inherit an ignored SIGINT.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() != job_id
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() != job_id
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in err
 
