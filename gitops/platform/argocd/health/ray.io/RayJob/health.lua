@@ -2,8 +2,11 @@
 local status = obj.status or {}
 local deployment = status.jobDeploymentStatus or ""
 local job = status.jobStatus or ""
+local suspend = (obj.spec or {}).suspend
 local hs = {status = "Progressing", message = deployment}
-if job ~= "" then
+if deployment == "" then
+  hs.message = "waiting for the operator"
+elseif job ~= "" then
   hs.message = deployment .. "/" .. job
 end
 if status.message ~= nil and status.message ~= "" then
@@ -14,13 +17,10 @@ if deployment == "Complete" then
   hs.status = job == "SUCCEEDED" and "Healthy" or "Degraded"
 elseif deployment == "Failed" or deployment == "ValidationFailed" then
   hs.status = "Degraded"
-elseif deployment == "Suspended" or deployment == "Suspending" then
+elseif suspend == true then
+  -- Kueue's word; KubeRay follows some seconds later.
   hs.status = "Suspended"
-elseif deployment == "" then
-  hs.message = "waiting for the operator"
-  if obj.spec ~= nil and obj.spec.suspend == true then
-    hs.status = "Suspended"
-    hs.message = "waiting for admission"
-  end
+elseif suspend == nil and (deployment == "Suspended" or deployment == "Suspending") then
+  hs.status = "Suspended"
 end
 return hs
