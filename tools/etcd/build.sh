@@ -1,0 +1,1 @@
+program etcd go.etcd.io/etcd/server/v3

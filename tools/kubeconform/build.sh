@@ -1,0 +1,1 @@
+program kubeconform github.com/yannh/kubeconform/cmd/kubeconform

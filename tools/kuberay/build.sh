@@ -1,0 +1,3 @@
+kuberay=github.com/ray-project/kuberay/ray-operator
+program ray-operator "$kuberay"
+module_file "$kuberay" config

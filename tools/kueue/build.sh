@@ -1,0 +1,3 @@
+kueue=sigs.k8s.io/kueue
+program kueue "$kueue/cmd/kueue"
+module_file "$kueue" config

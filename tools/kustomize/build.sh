@@ -1,0 +1,1 @@
+program kustomize sigs.k8s.io/kustomize/kustomize/v5

@@ -1,0 +1,3 @@
+kwok=sigs.k8s.io/kwok
+program kwok "$kwok/cmd/kwok"
+module_file "$kwok" kustomize/stage
