@@ -21,6 +21,7 @@ BAD_POOLS = {
     "pools.0.price_per_worker_hour": POOLS.replace("local", "price_per_worker_hour: .inf, local"),
     "pools.0.gpus": POOLS.replace("local", "gpus: 17, local"),
     "pools.0: pool here: cpu and memory": POOLS.replace("true", "false"),
+    "pools.0: pool here: spot is for": POOLS.replace("local", "spot: true, local"),
     "two pools have the same name": POOLS + "  - {name: here, title: Again, local: true}\n",
     "'currency' stands twice": POOLS + "currency: EUR\n",
     "anchors and aliases": POOLS + "x: &a 1\n",
@@ -56,7 +57,16 @@ BAD_TEAMS = {
     "shards": TEAM + "shards: 0\n",
     "members": TEAM + "members: [ada]\n",
     "title": TEAM.replace("title: T\n", ""),
+    "quota": TEAM + "quota: {gpu-l4: -1}\n",
+    "weight": TEAM + "weight: 0\n",
+    "cluster": TEAM + "cluster: https://10.0.0.1\n",
 }
+
+
+@pytest.mark.parametrize("name", ["argocd", "kueue-system", "kube-system", "default"])
+def test_a_team_is_not_called_like_a_namespace_of_the_platform(name: str):
+    with pytest.raises(InputError, match="choose another name"):
+        parse_team(TEAM.replace("name: t", f"name: {name}").encode(), name)
 
 
 @pytest.mark.parametrize("key", BAD_TEAMS)
