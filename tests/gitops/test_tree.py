@@ -22,6 +22,7 @@ from gitops_tree import (
     with_local_releases,
 )
 
+from ml_platform.cluster import callers
 from ml_platform.repository import layout
 from ml_platform.settings import Settings
 from ml_platform.yaml_document import from_yaml
@@ -231,9 +232,15 @@ def test_every_team_has_its_parts_and_its_folders_of_jobs():
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_members_may_read_and_nothing_else():
+def test_members_may_read_and_submit_through_the_platform_and_nothing_else():
     (role,) = documents(TREE / "platform/team/roles.yaml")
-    for rule in role["rules"]:
+    *readable, asked_by_the_platform = role["rules"]
+    assert asked_by_the_platform == {
+        "apiGroups": [callers.GROUP],
+        "resources": [callers.RESOURCE],
+        "verbs": [callers.VERB],
+    }
+    for rule in readable:
         assert rule["verbs"] == ["get", "list", "watch"]
         assert "secrets" not in rule["resources"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -37,6 +37,10 @@ class ArgoCd(ClusterAccess):
     """Where Argo CD's Applications are."""
 
     namespace: str = "argocd"
+
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # looked for, not listened on
 
 
 def as_text(value: object) -> str:
@@ -69,8 +73,31 @@ class Settings(BaseSettings):
     home: Annotated[
         Path | None, Field(description="State folder; `.ml-platform` in the checkout when unset.")
     ] = None
+    clusters: Annotated[
+        tuple[WorkloadCluster, ...],
+        Field(
+            description="Clusters that run jobs, a JSON list of `{name, kubeconfig, context}`; with "
+            "none, this machine does."
+        ),
+    ] = ()
+    argocd: Annotated[
+        ArgoCd,
+        Field(description="Where Argo CD is, with clusters: `{kubeconfig, context, namespace}`."),
+    ] = ArgoCd()
+    cluster_audiences: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Audiences that clusters' tokens must be for; the API server's own when "
+            "empty, which are those of kubeconfigs."
+        ),
+    ] = ()
+    email_domains: Annotated[
+        tuple[str, ...],
+        Field(description="Domains whose people clusters may vouch for; any when empty."),
+    ] = ()
     host: Annotated[
-        Literal["127.0.0.1", "localhost"], Field(description="Loopback address to listen on.")
+        str,
+        Field(description="Address to listen on; with clusters it may be one that others reach."),
     ] = "127.0.0.1"
     port: Annotated[int, Field(description="Port of the service.", ge=1, le=65535)] = 7008
     backstage_url: Annotated[
@@ -95,17 +122,6 @@ class Settings(BaseSettings):
     agent: Annotated[
         bool, Field(description="Run committed jobs on the local Ray (the local agent).")
     ] = True
-    clusters: Annotated[
-        tuple[WorkloadCluster, ...],
-        Field(
-            description="Clusters that run jobs, a JSON list of `{name, kubeconfig, context}`; with "
-            "none, this machine does."
-        ),
-    ] = ()
-    argocd: Annotated[
-        ArgoCd,
-        Field(description="Where Argo CD is, with clusters: `{kubeconfig, context, namespace}`."),
-    ] = ArgoCd()
     gitops_repository: Annotated[
         Path,
         Field(
@@ -153,6 +169,13 @@ class Settings(BaseSettings):
             if value is not None
         }
 
+    @field_validator("host")
+    @classmethod
+    def _not_beyond_this_machine(cls, value: str, info: ValidationInfo) -> str:
+        if value not in LOOPBACK and not info.data.get("clusters"):
+            raise ValueError("must be 127.0.0.1 or localhost where no cluster runs the jobs")
+        return value
+
     @field_validator("gitops_repository", "runs_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -166,6 +189,14 @@ class Settings(BaseSettings):
     def local(self) -> bool:
         """Whether jobs run on this machine instead of a cluster."""
         return not self.clusters
+
+    def identity_clusters(self) -> tuple[tuple[str, ClusterAccess], ...]:
+        """Clusters whose tokens are accepted, by name: those that run jobs, then Argo CD's."""
+        found = tuple((cluster.name, cluster) for cluster in self.clusters)
+        places = {(cluster.kubeconfig, cluster.context) for cluster in self.clusters}
+        if not found or (self.argocd.kubeconfig, self.argocd.context) in places:
+            return found
+        return (*found, ("of Argo CD", self.argocd))
 
     @property
     def images_dir(self) -> Path:
@@ -189,4 +220,5 @@ class Settings(BaseSettings):
 
     @property
     def service_url(self) -> str:
-        return self.server or f"http://{self.host}:{self.port}"
+        host = "127.0.0.1" if self.host in _EVERY_ADDRESS else self.host
+        return self.server or f"http://{host}:{self.port}"

@@ -15,9 +15,13 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.exceptions import HTTPException
 
+from ml_platform.cluster.api_client import api_client
+from ml_platform.cluster.callers import ClusterCallers
 from ml_platform.errors import InputError, MlPlatformError, NotFoundError, ServiceUnavailableError
 from ml_platform.service import actions_api, events_api, jobs_api, site_api
-from ml_platform.service.auth import Authenticator, BackstageTokens, write_token_file
+from ml_platform.service.auth import Authenticator, Verifier, write_token_file
+from ml_platform.service.backstage_tokens import BackstageTokens
+from ml_platform.service.cluster_tokens import ClusterTokens
 from ml_platform.service.platform import Platform
 from ml_platform.service.runner import Runner
 from ml_platform.settings import Settings
@@ -106,9 +110,22 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     _add_error_handlers(app)
     app.add_middleware(
         IdentityMiddleware,
-        authenticator=Authenticator(settings.token_file, backstage),
+        authenticator=Authenticator(
+            settings.token_file, backstage, _cluster_tokens(settings, parts)
+        ),
     )
     return app
+
+
+def _cluster_tokens(settings: Settings, platform: Platform) -> Verifier | None:
+    """With clusters, callers may bring a token of one of them, or of the one Argo CD is in."""
+    if settings.local:
+        return None
+    callers = [
+        ClusterCallers(name, api_client(access), settings.cluster_audiences)
+        for name, access in settings.identity_clusters()
+    ]
+    return ClusterTokens(callers, platform.team_names, settings.email_domains)
 
 
 def _add_operations(app: FastAPI, platform: Platform, runner: Runner) -> None:

@@ -97,7 +97,15 @@ class Platform:
         teams = self._files.teams().known
         if principal.everything or not principal.is_user:
             return frozenset(teams)
-        return frozenset(t.name for t in teams.values() if t.group in principal.groups)
+        return frozenset(
+            team.name
+            for team in teams.values()
+            if team.group in principal.groups or team.name in principal.teams
+        )
+
+    def team_names(self) -> frozenset[str]:
+        """Every team whose file can be read."""
+        return frozenset(self._files.teams().known)
 
     def plan(self, request: JobRequest, principal: Principal, key: str) -> Plan:
         site, teams = self.site(), self.teams_of(principal)
