@@ -70,14 +70,15 @@ def _team_files(team: Team) -> dict[str, str]:
         for shard in range(team.shards)
     }
     return {
-        f"{folder}/namespace.yaml": _file(_namespace(team)),
+        f"{folder}/namespace.yaml": _file(namespace(team)),
         f"{folder}/local-queue.yaml": _file(local_queue(team)),
         f"{folder}/members.yaml": _file(_members(team)),
         **anchors,
     }
 
 
-def _namespace(team: Team) -> dict[str, Any]:
+def namespace(team: Team) -> dict[str, Any]:
+    """A team's namespace: its label says whose queue serves it, and which jobs it takes."""
     security = {f"{_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
     labels = {NAMESPACE_QUEUE: team.name, **security}
     return {
