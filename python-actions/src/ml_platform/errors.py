@@ -7,6 +7,7 @@
     ├── NotFoundError         no such job, pool, workload, action                    404
     ├── ConflictError         the same idempotency key with another body             409
     ├── ServiceUnavailableError   a part is down or too busy; worth trying again     503
+    │   └── ClusterError      an API server refuses or does not answer; `status` is its own
     ├── WorkError             the platform tried and failed (a build, a start)       500
     └── JobFailed             a job that was waited for did not succeed; SDK only
 
@@ -79,6 +80,14 @@ class ServiceUnavailableError(MlPlatformError):
     name = "ServiceUnavailableError"
     http_status = 503
     retryable = True
+
+
+class ClusterError(ServiceUnavailableError):
+    """`status`: the HTTP status of the API server's answer; 0 without an answer."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class WorkError(MlPlatformError):

@@ -113,12 +113,14 @@ class SqliteJournal:
         if observed is not None:
             self.observe_all({job_id: observed})
 
-    def observe_all(self, found: Mapping[str, Observed]) -> None:
-        """The same for many jobs at once."""
-        changed = False
+    def observe_all(self, found: Mapping[str, Observed]) -> set[str]:
+        """The same for many jobs at once; gives those whose commit has not been taken over yet."""
+        changed, unknown = False, set()
         with self._database.transaction():
             for job_id, observed in found.items():
                 row = self._database.load(job_id)
+                if row is None:
+                    unknown.add(job_id)
                 if row is None or _is_foreign(row, observed):
                     continue
                 seen = row.seen(observed)
@@ -127,6 +129,7 @@ class SqliteJournal:
                     changed = True
         if changed:
             self._on_event()
+        return unknown
 
     def set_headline(self, job_id: str, headline: dict[str, Any]) -> None:
         """Keep a job's newest headline figure for lists."""

@@ -72,6 +72,15 @@ class Observed:
         return cls(rayjob=rayjob, **{**surroundings, **lists})
 
 
+class LogStream(Protocol):
+    """The log of a pod as it comes."""
+
+    def blocks(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None:
+        """End it; also from another thread than the one that reads."""
+
+
 class Cluster(Protocol):
     """Applied jobs as the API server would give them, and room for more."""
 
@@ -85,14 +94,14 @@ class Cluster(Protocol):
         """What holds up the jobs of whole folders, in sentences, by team."""
 
     def pod_log(
-        self, job_id: str, source: str, *, tail: int | None, follow: bool
-    ) -> Iterator[bytes]:
-        """The log of a job's pod: `submitter`, `head` or `worker-<n>`.
+        self, team: str, job_id: str, source: str, *, tail: int | None, follow: bool
+    ) -> LogStream:
+        """The log of a job's pod: `submitter`, `head` or `worker-<n>`, n counting from 0.
 
         Raises InputError for another source and NotFoundError, in a sentence, when there is no
         such pod (any more).
         """
 
-    def scale(self, job_id: str, workers: int) -> None:
+    def scale(self, team: str, job_id: str, workers: int) -> None:
         """Change the number of workers of a running job within what its manifest allows; raises
         InputError where it does not."""

@@ -6,12 +6,12 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml_platform.cluster.interface import Capacity, Observed, Resources
+from ml_platform.cluster.interface import Capacity, LogStream, Observed, Resources
 from ml_platform.errors import InputError, NotFoundError
 
 log = logging.getLogger(__name__)
@@ -109,13 +109,13 @@ class LocalCluster:
         return {}
 
     def pod_log(
-        self, job_id: str, source: str, *, tail: int | None, follow: bool
-    ) -> Iterator[bytes]:
+        self, team: str, job_id: str, source: str, *, tail: int | None, follow: bool
+    ) -> LogStream:
         raise NotFoundError(
             f"{job_id} has no pods: it runs on this machine", hint="its log is the source `job`"
         )
 
-    def scale(self, job_id: str, workers: int) -> None:
+    def scale(self, team: str, job_id: str, workers: int) -> None:
         raise InputError(
             "a job on this machine keeps the size it was committed with",
             field="workers",

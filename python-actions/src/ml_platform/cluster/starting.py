@@ -9,7 +9,7 @@ from ml_platform.cluster.fields import condition, entries, holds, mapping, short
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _BROKEN = frozenset({"CreateContainerConfigError", "CreateContainerError", "CrashLoopBackOff"})
-_REFUSED = frozenset(
+REFUSALS = frozenset(
     {"FailedCreate", "FailedToCreateHeadPod", "FailedToCreateWorkerPod", "FailedToCreateRayCluster"}
 )
 HEAD, WORKER, SUBMITTER = "head", "worker", "submitter"
@@ -85,7 +85,7 @@ def _refusal(pods: Sequence[Any], events: Sequence[Any]) -> str | None:
     refused = [
         event
         for event in events
-        if text(event, "reason") in _REFUSED and text(event, "lastTimestamp") > newest
+        if text(event, "reason") in REFUSALS and text(event, "lastTimestamp") > newest
     ]
     if not refused:
         return None

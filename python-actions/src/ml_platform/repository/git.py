@@ -134,6 +134,21 @@ class GitopsRepository:
             raise NotFoundError(f"{since} is no longer part of main")
         return map(self._info, reversed(chain))
 
+    def changed_folders(self, since: str | None, until: str) -> set[str]:
+        """Folders of jobs that differ between two commits; all of them when `since` is unknown."""
+        tree = self._commit(until).tree
+        known = since is not None and since in self._repo
+        diff = self._commit(str(since)).tree.diff_to_tree(tree) if known else tree.diff_to_tree()
+        paths = {file.path for delta in diff.deltas for file in (delta.old_file, delta.new_file)}
+        return {folder for path in paths if (folder := layout.folder(path))}
+
+    def contains(self, commit: str, ancestor: str) -> bool:
+        """Whether `ancestor` is part of the history of `commit`; not when one is unknown."""
+        try:
+            return bool(self._repo.descendant_of(commit, ancestor))
+        except (KeyError, ValueError, pygit2.GitError):
+            return False
+
     def _commit(self, sha: str) -> pygit2.Commit:
         return self._repo[sha].peel(pygit2.Commit)
 

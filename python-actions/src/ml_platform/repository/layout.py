@@ -12,6 +12,7 @@ TEAMS = "teams"
 # Any other name (kustomization.yaml, .argocd-source.yaml, …) would change what Argo CD does.
 _JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
+_JOBS_FOLDER = re.compile(r"jobs/[^/]+/[^/]+/")
 _NOT_JOBS = frozenset({"kustomization", "values"})
 
 
@@ -39,6 +40,12 @@ def archive_path(team: str, job_id: str, committed_at: datetime) -> str:
 
 def team_path(team: str) -> str:
     return f"teams/{team}/team.yaml"
+
+
+def folder(path: str) -> str | None:
+    """The folder of jobs, one Application of Argo CD, that a path lies in; None for other paths."""
+    found = _JOBS_FOLDER.match(path)
+    return found[0].removesuffix("/") if found else None
 
 
 def place(path: str) -> Place | None:
