@@ -140,7 +140,7 @@ def test_whoever_is_in_several_teams_is_told_them_and_the_option(
     ("variable", "value", "sentence"),
     [
         ("ML_PLATFORM_PORT", "many", "error: ML_PLATFORM_PORT: Input should be a valid integer"),
-        ("ML_PLATFORM_HOST", "0.0.0.0", "error: ML_PLATFORM_HOST: Input should be '127.0.0.1'"),
+        ("ML_PLATFORM_HOST", "0.0.0.0", "error: ML_PLATFORM_HOST: must be 127.0.0.1"),
         ("ML_PLATFORM_TRUSTED_PLUGINS", "scaffolder", "several values are a JSON list"),
     ],
 )
@@ -163,13 +163,33 @@ def test_without_a_service_the_fix_is_named(cli: Cli, monkeypatch: pytest.Monkey
     )
 
 
+def test_status_names_the_service_that_is_used_wherever_it_runs(
+    cli: Cli, tmp_path: Path, shared_service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path))
+    way = f"{shared_service.url}, which ML_PLATFORM_SERVER names"
+    said = cli("status", "--output", "json")
+    assert said.code == 0
+    told = json.loads(said.out)
+    assert (told["running"], told["programs"]) == (False, [])
+    assert (told["service"]["way"], told["service"]["user"]) == (way, ADA)
+    said = cli("status")
+    assert (said.code, said.out) == (0, "")
+    assert said.err.startswith(f"service: {way}\nyou are {ADA}, teams: stellarator-design\n")
+
+
 def test_status_and_down_without_a_platform(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path))
+    monkeypatch.setenv("ML_PLATFORM_SERVER", "http://127.0.0.1:9")
     said = cli("status", "--output", "json")
     assert said.code == 1
-    assert json.loads(said.out) == {"running": False, "programs": [], "active_jobs": None}
+    assert json.loads(said.out) == {"running": False, "programs": [], "service": None}
+    assert said.err == (
+        "no service answers: the platform does not answer at http://127.0.0.1:9 "
+        "(start it with `ml-platform up`)\n"
+    )
     said = cli("down")
     assert (said.code, said.err) == (0, "nothing was running\n")
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
 from ml_platform.errors import (
-    AuthenticationError,
     MlPlatformError,
     ServiceUnavailableError,
     WorkError,
     error_from_dict,
 )
+from ml_platform.service_way import Way
 
 LOG = logging.getLogger("ml_platform.sdk")
 TRIES = 5
@@ -34,15 +34,31 @@ Said = Callable[[str, str], None]
 class Connection:
     """A service and who we are to it. Answers are plain JSON, text or bytes."""
 
-    def __init__(self, server: str, token: Callable[[], str], timeout: float) -> None:
-        self.server = server.rstrip("/")
-        self._token = token
+    def __init__(self, way: Way, timeout: float) -> None:
+        self.way = way
+        self._timeout = timeout
         self._answered = False
-        # The service is on this machine or named by the user: a proxy for web pages is in the way.
-        self._http = httpx.Client(base_url=self.server, timeout=timeout, trust_env=False)
+        self._lock = threading.Lock()
+        self._opened: httpx.Client | None = None
 
     def close(self) -> None:
-        self._http.close()
+        if self._opened is not None:
+            self._opened.close()
+        self.way.close()
+
+    @property
+    def _http(self) -> httpx.Client:
+        """Made at the first call: until then nobody need know where the service is."""
+        with self._lock:
+            if self._opened is None:
+                # The service is named by the user: a proxy for web pages would be in the way.
+                self._opened = httpx.Client(
+                    base_url=self.way.server(),
+                    verify=self.way.tls(),
+                    timeout=self._timeout,
+                    trust_env=False,
+                )
+            return self._opened
 
     def get(self, path: str, **query: Any) -> httpx.Response:
         """A whole answer; tried again while the service cannot be reached or is too busy."""
@@ -79,7 +95,7 @@ class Connection:
         path = f"/v1/actions/{action}/run"
         with self._sent("POST", path, json=content, timeout=timeout) as response:
             for line in response.iter_lines():
-                message = _message(line, self.server)
+                message = _message(line, self.way.server())
                 if message["type"] == "output":
                     output: dict[str, Any] = message["output"]
                     return output
@@ -91,7 +107,7 @@ class Connection:
 
     @contextmanager
     def _sent(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
-        headers = {"Authorization": f"Bearer {self._token()}"}
+        headers = {"Authorization": f"Bearer {self.way.token()}"}
         with self._http.stream(method, path, headers=headers, **options) as response:
             self._answered = True
             if response.status_code >= 400:
@@ -119,11 +135,9 @@ class Connection:
             return error
         if isinstance(error, httpx.TimeoutException):
             return ServiceUnavailableError(
-                f"the platform at {self.server} takes too long to answer"
+                f"the platform at {self.way.server()} takes too long to answer"
             )
-        return ServiceUnavailableError(
-            f"the platform does not answer at {self.server}", hint="start it with `ml-platform up`"
-        )
+        return self.way.silent()
 
 
 def _message(line: str, server: str) -> dict[str, Any]:
@@ -158,20 +172,3 @@ def _error(response: httpx.Response) -> MlPlatformError:
         f"{response.url} answered {response.status_code} and no reason",
         hint="is this the address of an ML Platform?",
     )
-
-
-def token_from_file(path: Path) -> str:
-    """The token that `ml-platform up` wrote; raises AuthenticationError with the way to get one."""
-    try:
-        token = json.loads(path.read_text())["token"]
-    except FileNotFoundError as error:
-        raise AuthenticationError(
-            f"no token: {path} does not exist",
-            hint="start the platform with `ml-platform up`, or set ML_PLATFORM_TOKEN",
-        ) from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise AuthenticationError(
-            f"{path} holds no token that can be read",
-            hint="remove it and run `ml-platform up` again, or set ML_PLATFORM_TOKEN",
-        ) from error
-    return str(token)

@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from ml_platform.connection import Connection, Said, token_from_file
+from ml_platform.connection import Connection, Said
 from ml_platform.errors import InputError
 from ml_platform.job import JobSpec
 from ml_platform.job_handle import Answer, Job, Receipt, nothing_said
 from ml_platform.service import models
+from ml_platform.service_way import way_to_service
 from ml_platform.settings import Settings
 
 __all__ = ["Job", "Plan", "PlatformClient"]
@@ -48,11 +49,13 @@ class Plan(Answer):
 
 
 class PlatformClient:
-    """A connection to the platform's service.
+    """A connection to the platform's service; nothing is asked before the first call.
 
-    `server` and `token` come from ML_PLATFORM_SERVER and ML_PLATFORM_TOKEN when left out, then from
-    what `ml-platform up` wrote. `timeout` (seconds) is for one answer, not for a job. `on_message`
-    hears what actions say while they work: the message and its level.
+    `server` and `token` come from ML_PLATFORM_SERVER and ML_PLATFORM_TOKEN when left out. Without
+    an address it is the platform of the kubecontext ML_PLATFORM_CONTEXT; then the one that
+    `ml-platform up` runs on this machine; then the one of the current kubecontext's cluster, with
+    the kubeconfig's bearer token. `timeout` (seconds) is for one answer, not for a job.
+    `on_message` hears what actions say while they work: the message and its level.
     """
 
     def __init__(
@@ -63,13 +66,7 @@ class PlatformClient:
         timeout: float = 30.0,
         on_message: Said = nothing_said,
     ) -> None:
-        settings = Settings()
-        known = token or settings.token
-        self._connection = Connection(
-            server or settings.service_url,
-            lambda: known or token_from_file(settings.token_file),
-            timeout,
-        )
+        self._connection = Connection(way_to_service(Settings(), server, token), timeout)
         self._said = on_message
 
     def __enter__(self) -> Self:
@@ -145,6 +142,11 @@ class PlatformClient:
             left = None if left is None else left - len(page.items)
             if cursor is None:
                 return
+
+    @property
+    def way(self) -> str:
+        """How the service is reached, in words."""
+        return self._connection.way.described()
 
     def me(self) -> models.Me:
         """Who the service takes you for."""

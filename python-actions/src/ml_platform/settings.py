@@ -152,16 +152,31 @@ class Settings(BaseSettings):
         ),
     ] = None
     server: Annotated[
-        str | None, Field(description="Address of the service for CLI and SDK; local when unset.")
+        str | None,
+        Field(
+            description="Address of the service for CLI and SDK; when unset, the platform of this "
+            "machine, then that of the kubecontext."
+        ),
+    ] = None
+    context: Annotated[
+        str | None,
+        Field(
+            description="Context of the kubeconfig whose cluster has the platform, for CLI and SDK; "
+            "goes before the platform of this machine."
+        ),
     ] = None
     token: Annotated[
-        str | None, Field(description="Bearer token for CLI and SDK; the token file when unset.")
+        str | None,
+        Field(
+            description="Bearer token for CLI and SDK; that of the token file or of the kubeconfig "
+            "when unset."
+        ),
     ] = None
 
     def as_environment(self) -> dict[str, str]:
         """The variables that give another process these settings, without a caller's token."""
         values: dict[str, Any] = {"root": self.root.resolve(), "home": self.state_dir}
-        others = set(type(self).model_fields) - {*values, "server", "token"}
+        others = set(type(self).model_fields) - {*values, "server", "context", "token"}
         values |= {name: getattr(self, name) for name in sorted(others)}
         return {
             f"ML_PLATFORM_{name.upper()}": as_text(value)

@@ -44,4 +44,5 @@ def _wrong_setting(error: ValidationError | SettingsError) -> str:
         raise error
     first = error.errors(include_url=False)[0]
     name = f"ML_PLATFORM_{str(first['loc'][0]).upper()}"
-    return f"{name}: {first['msg']}, got {first['input']!r} (see docs/reference/settings.md)"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}, got {first['input']!r} (see docs/reference/settings.md)"

@@ -23,8 +23,7 @@ def api_client(access: ClusterAccess) -> ApiClient:
         if inside and access.context is None:
             load_incluster_config(client_configuration=configuration)
         else:
-            file = None if access.kubeconfig is None else str(access.kubeconfig)
-            load_kube_config(file, access.context, configuration)
+            load_kube_config(_file(access), access.context, configuration)
     except (ConfigException, OSError, ValueError, TypeError) as error:
         raise WorkError(
             f"{described(access)} cannot be used: {error}",
@@ -36,7 +35,11 @@ def api_client(access: ClusterAccess) -> ApiClient:
 def described(access: ClusterAccess) -> str:
     """The cluster in words, for errors."""
     context = f"context {access.context}" if access.context else "the current context"
-    file = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     if access.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         return "the pod's own service account" if access.context is None else context
-    return f"{context} of {file}"
+    return f"{context} of {_file(access)}"
+
+
+def _file(access: ClusterAccess) -> str:
+    """Said outright: the client library reads KUBECONFIG only when it is imported."""
+    return str(access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config")
