@@ -44,6 +44,18 @@ down: setup-python ## Stop what `make up` or `make demo` started
 test: ## Run every test that needs no cluster, browser tests included
 	@sh scripts/test.sh
 
+.PHONY: test-cluster
+test-cluster: ## Run the tests that need a cluster, on one that is started here (root: with real pods)
+	@sh scripts/test-cluster.sh
+
+.PHONY: cluster
+cluster: ## Start that cluster for people and leave it running
+	@sh scripts/cluster.sh up
+
+.PHONY: cluster-down
+cluster-down: ## End it
+	@sh scripts/cluster.sh down
+
 .PHONY: check
 check: setup ## Linters, types and generated files, as CI runs them
 	@sh scripts/check.sh

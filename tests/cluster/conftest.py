@@ -1,0 +1,83 @@
+"""The cluster that these tests run against: started here, or found, or given by KUBECONFIG."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from testbed.attach import is_up, running_layout  # lies beside this file
+from testbed.cluster import Cluster
+from testbed.start import Start
+from testbed.stop import stop
+from testbed.teams import add_team, remove_team
+
+TEST_SECONDS = 600
+# What a cluster given by KUBECONFIG cannot tell by itself.
+_GIVEN = ("ML_PLATFORM_TEST_IMAGE", "ML_PLATFORM_TEST_REPOSITORY", "ML_PLATFORM_TEST_RUNS")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test also waits for the cluster, and Ray takes its time."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+
+
+def say(text: str) -> None:
+    sys.__stderr__ and print(f"cluster: {text}", file=sys.__stderr__, flush=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for all tests. One that runs already is used and left as it is."""
+    layout = running_layout(say)
+    given = os.environ.get("ML_PLATFORM_TEST_KUBECONFIG") or os.environ.get("KUBECONFIG")
+    if given and Path(given) != layout.admin_kubeconfig:
+        yield _given(Path(given), tmp_path_factory.mktemp("kubeconfigs"))
+    elif is_up(layout):
+        say(f"using the cluster that is up: {layout.state}")
+        yield Cluster.of(layout)
+    else:
+        try:
+            yield Start(layout, say).run()
+        finally:
+            stop(layout, say)
+
+
+def _given(kubeconfig: Path, scratch: Path) -> Cluster:
+    missing = [name for name in _GIVEN if name not in os.environ]
+    if missing:
+        pytest.fail(f"with KUBECONFIG={kubeconfig} also set {', '.join(missing)}; see README.md")
+    image, repository, runs = (os.environ[name] for name in _GIVEN)
+    return Cluster(kubeconfig, image, Path(repository), Path(runs), scratch)
+
+
+@pytest.fixture
+def real_pods(cluster: Cluster) -> None:
+    """For tests of what happens inside of pods."""
+    if not cluster.real_pods:
+        pytest.skip("real pods cannot run here, kwok plays them")
+
+
+@pytest.fixture
+def own_processes(cluster: Cluster) -> None:
+    """For tests that stop or kill a part of the cluster."""
+    if not cluster.components:
+        pytest.skip("the cluster was given by KUBECONFIG: its processes are not ours to stop")
+
+
+@pytest.fixture
+def team(cluster: Cluster) -> Iterator[str]:
+    """A team of this test alone, with two workers of the real node as its quota."""
+    name = f"t-{secrets.token_hex(3)}"
+    add_team(cluster, name)
+    yield name
+    remove_team(cluster, name)

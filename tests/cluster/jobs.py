@@ -1,0 +1,113 @@
+"""What tests ask about a job on the cluster: its RayJob, its Workload, its pods, its attempts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from testbed.cluster import Cluster
+from testbed.waiting import wait_until
+
+from ml_platform.job_handle import Job
+
+RAY, KUEUE = "ray.io/v1", "kueue.x-k8s.io/v1beta2"
+JOB_LABEL = "ml-platform/job-id"
+Document = dict[str, Any]
+
+
+class JobOnCluster:
+    """A job of a team as the API server has it."""
+
+    def __init__(self, cluster: Cluster, job: Job, team: str) -> None:
+        self.cluster, self.job, self.team = cluster, job, team
+        self.id = job.id
+
+    @property
+    def rayjob(self) -> Document | None:
+        return self.cluster.objects.find(RAY, "RayJob", self.id, self.team)
+
+    @property
+    def uid(self) -> str | None:
+        found = self.rayjob
+        return found and str(found["metadata"]["uid"])
+
+    @property
+    def status(self) -> Document:
+        return (self.rayjob or {}).get("status") or {}
+
+    @property
+    def workload(self) -> Document | None:
+        """Kueue's Workload of the RayJob."""
+        for item in self.cluster.objects.list(KUEUE, "Workload", self.team):
+            owners = item["metadata"].get("ownerReferences", [])
+            if any(owner["name"] == self.id for owner in owners):
+                return item
+        return None
+
+    def pods(self, kind: str | None = None) -> list[Document]:
+        """Its pods that are not being deleted; `kind`: head or worker."""
+        selector = f"{JOB_LABEL}={self.id}"
+        if kind is not None:
+            selector += f",ray.io/node-type={kind}"
+        found = self.cluster.objects.list("v1", "Pod", self.team, selector)
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def attempts(self) -> list[int]:
+        """Numbers that launchers have claimed in the run directory."""
+        folder = self.cluster.runs / self.id / "attempts"
+        return sorted(int(path.name) for path in folder.iterdir()) if folder.exists() else []
+
+    def checkpoints(self, attempt: int) -> int:
+        folder = self.cluster.runs / self.id / "checkpoints" / str(attempt)
+        return len(list(folder.iterdir())) if folder.exists() else 0
+
+    def summary(self) -> Document:
+        path = self.cluster.runs / self.id / "results" / "summary.json"
+        content: Document = json.loads(path.read_text())
+        return content
+
+    def wait_applied(self, seconds: float = 30.0) -> str:
+        """Until the RayJob is there; its uid."""
+        uid = wait_until(
+            lambda: self.uid,
+            f"{self.id} is applied",
+            seconds,
+            explain=lambda: self.cluster.why_not_synced(f"jobs-{self.team}-000"),
+        )
+        return str(uid)
+
+    def wait_phase(self, *phases: str, seconds: float = 240.0) -> None:
+        wait_until(
+            lambda: self.job.status in phases,
+            f"{self.id} is {' or '.join(phases)}",
+            seconds,
+            pause=0.5,
+            explain=self.why,
+        )
+
+    def wait_checkpoints(self, attempt: int, count: int, seconds: float = 240.0) -> None:
+        wait_until(
+            lambda: self.checkpoints(attempt) >= count,
+            f"attempt {attempt} of {self.id} has {count} checkpoints",
+            seconds,
+            pause=0.3,
+            explain=self.why,
+        )
+
+    def wait_archived(self, seconds: float = 90.0) -> None:
+        """Until its manifest is in the archive and its RayJob is gone."""
+        wait_until(
+            lambda: self.job.refresh().path.startswith("archive/"),
+            f"{self.id} is archived",
+            seconds,
+            explain=self.why,
+        )
+        wait_until(lambda: self.rayjob is None, f"{self.id} is pruned", seconds)
+
+    def why(self) -> str:
+        view = self.job.refresh()
+        pods = {pod["metadata"]["name"]: pod["status"].get("phase") for pod in self.pods()}
+        return (
+            f"{view.state.phase.value}: {view.state.reason}; RayJob {self.status}; pods {pods}\n"
+            f"log: {self.job.logs(tail=20)}"
+        )

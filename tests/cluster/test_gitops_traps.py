@@ -1,0 +1,210 @@
+"""One-shot jobs through GitOps: each known trap, with the shipped settings, on the real controllers.
+
+The jobs here wait for machines that nobody has, so that nothing but Git, Argo CD and Kueue moves.
+`docs/gitops.md` has the traps' table.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from jobs import JobOnCluster
+from platform_service import PlatformService
+from probe_job import probe_manifest
+from testbed.cluster import Cluster
+from testbed.objects import ApiError
+from testbed.teams import add_team, remove_team
+from testbed.waiting import wait_until
+
+# `docs/gitops.md` states both.
+ONE_SYNC_SECONDS = 30
+PRUNE_DELAY_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def waiting_team(cluster: Cluster) -> Iterator[str]:
+    """A team whose jobs stay queued: it may not start anything."""
+    name = "waiting"
+    add_team(cluster, name, quota={}, shards=2)
+    cluster.objects.patch(
+        "kueue.x-k8s.io/v1beta2", "LocalQueue", name, {"spec": {"stopPolicy": "Hold"}}, name
+    )
+    yield name
+    remove_team(cluster, name)
+
+
+def queued_job(platform: PlatformService, cluster: Cluster, team: str) -> JobOnCluster:
+    job = JobOnCluster(cluster, platform.submit(team, pool="fake-gpu"), team)
+    job.wait_applied()
+    return job
+
+
+def by_hand(cluster: Cluster, job_id: str, text: str | None, team: str, shard: str = "000") -> str:
+    """A person pushes a file past the platform."""
+    return cluster.repository.commit({f"jobs/{team}/{shard}/{job_id}.yaml": text}, "By hand")
+
+
+def test_a_job_cannot_be_deleted_or_changed_by_hand(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    job = queued_job(platform, cluster, waiting_team)
+    with pytest.raises(ApiError, match="cancelled in Git"):
+        cluster.objects.delete("ray.io/v1", "RayJob", job.id, waiting_team)
+    change = {"spec": {"entrypoint": "true"}}
+    with pytest.raises(ApiError, match="immutable"):
+        cluster.objects.patch("ray.io/v1", "RayJob", job.id, change, waiting_team)
+    job.job.cancel()
+    job.wait_archived()
+
+
+def test_an_unrelated_commit_runs_nothing_again_and_keeps_what_kueue_wrote(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    kept = queued_job(platform, cluster, waiting_team)
+    cancelled = queued_job(platform, cluster, waiting_team)
+    cancelled.job.cancel()
+    cancelled.wait_archived()
+    before = kept.rayjob
+    assert before is not None and before["spec"]["suspend"] is True  # Kueue's, not in Git
+    other = queued_job(platform, cluster, waiting_team)
+    for shard in ("000", "001"):
+        cluster.wait_synced(f"jobs-{waiting_team}-{shard}", cluster.repository.head)
+    after = kept.rayjob
+    assert after is not None
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["spec"] == before["spec"]
+    assert cancelled.rayjob is None
+    for job in (kept, other):
+        job.job.cancel()
+        job.wait_archived()
+
+
+def test_a_refused_file_delays_nobody_and_its_page_says_why(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    by_schema = probe_manifest(cluster.image, waiting_team, pool="fake-gpu", name="schema")
+    by_schema["spec"]["backoffLimit"] = "three"
+    by_policy = probe_manifest(cluster.image, waiting_team, pool="fake-gpu", name="policy")
+    head = by_policy["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    head["containers"][0]["image"] = "docker.io/library/evil:latest"
+    bad = [by_schema, by_policy]
+    for manifest in bad:
+        by_hand(cluster, manifest["metadata"]["name"], yaml.dump(manifest), waiting_team)
+    began = time.monotonic()
+    good = [queued_job(platform, cluster, waiting_team) for _ in range(3)]
+    assert time.monotonic() - began < len(good) * ONE_SYNC_SECONDS
+    client = platform.client()
+    for manifest, word in zip(bad, ("backoffLimit", "image"), strict=True):
+        job = client.job(manifest["metadata"]["name"])
+        wait_until(
+            lambda job=job, word=word: word in (job.refresh().state.reason or ""),
+            f"the page of {job.id} names {word}",
+            60,
+            explain=lambda job=job: str(job.refresh().state),
+        )
+        assert job.view.state.phase.value == "submitted"
+    for manifest in bad:
+        by_hand(cluster, manifest["metadata"]["name"], None, waiting_team)
+    for each in good:
+        each.job.cancel()
+        each.wait_archived()
+
+
+def test_an_unparsable_file_holds_up_its_shard_only_is_named_and_its_mending_is_applied_at_once(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    by_hand(
+        cluster,
+        "broken",
+        "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: broken\n",
+        waiting_team,
+    )
+    client = platform.client()
+
+    def problems() -> str:
+        return " ".join(client.team(waiting_team).problems)
+
+    wait_until(
+        lambda: "broken.yaml" in problems(), "the team's page names the file", 30, explain=problems
+    )
+    held: list[JobOnCluster] = []
+    free: list[JobOnCluster] = []
+    while not (held and free):
+        job = JobOnCluster(cluster, platform.submit(waiting_team, pool="fake-gpu"), waiting_team)
+        (held if "/000/" in job.job.refresh().path else free).append(job)
+    for job in free:
+        job.wait_applied(ONE_SYNC_SECONDS)
+    for job in held:
+        assert job.rayjob is None
+        wait_until(
+            lambda job=job: "broken.yaml" in (job.job.refresh().state.reason or ""),
+            "the held job's page names the file",
+            30,
+            explain=job.why,
+        )
+    by_hand(cluster, "broken", None, waiting_team)
+    for job in held:
+        job.wait_applied(ONE_SYNC_SECONDS)
+    wait_until(lambda: not problems(), "the team's page is clean again", 30, explain=problems)
+    for job in held + free:
+        job.job.cancel()
+        job.wait_archived()
+
+
+def test_the_last_job_of_a_team_can_be_cancelled(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    job = JobOnCluster(cluster, platform.submit(team, pool="fake-gpu"), team)
+    job.wait_applied()
+    job.job.cancel()
+    job.wait_archived()
+
+
+@pytest.mark.usefixtures("own_processes")
+def test_pruning_without_kuberay_delays_others_by_no_more_than_the_docs_say(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    going = queued_job(platform, cluster, waiting_team)
+    wait_until(lambda: going.status.get("jobDeploymentStatus"), "KubeRay has seen it", 30)
+    with cluster.paused("kuberay"):
+        going.job.cancel()
+        began = time.monotonic()
+        others = [queued_job(platform, cluster, waiting_team) for _ in range(2)]
+        assert time.monotonic() - began < PRUNE_DELAY_SECONDS
+    going.wait_archived()
+    for job in others:
+        job.job.cancel()
+        job.wait_archived()
+
+
+def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
+    cluster: Cluster, platform: PlatformService
+) -> None:
+    name = "rebuilt"
+    add_team(cluster, name)
+    try:
+        ended, open_job = (
+            JobOnCluster(cluster, platform.submit(name, pool="fake-gpu"), name) for _ in range(2)
+        )
+        ended.wait_applied()
+        first = open_job.wait_applied()
+        ended.job.cancel()
+        ended.wait_archived()
+        # The cluster is lost with all that was in it; Git is not.
+        cluster.objects.delete("v1", "Namespace", name)
+        cluster.objects.delete("v1", "PersistentVolume", f"runs-{name}")
+        for application in (f"jobs-{name}-000", f"team-{name}"):
+            cluster.objects.delete("argoproj.io/v1alpha1", "Application", application, "argocd")
+        gone = lambda: cluster.objects.find("v1", "Namespace", name) is None  # noqa: E731
+        wait_until(gone, "the namespace is gone", 120)
+        cluster.refresh_sets()
+        cluster.wait_team(name)
+        assert open_job.wait_applied(60) != first
+        assert ended.rayjob is None
+        open_job.job.cancel()
+        open_job.wait_archived()
+    finally:
+        remove_team(cluster, name)

@@ -1,0 +1,153 @@
+"""What is killed, lost or preempted in the middle of a job, on real pods."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jobs import JobOnCluster
+from platform_service import PlatformService
+from testbed.cluster import Cluster
+from testbed.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.usefixtures("real_pods", "own_processes"),
+    pytest.mark.timeout(900),
+]
+CONTROLLERS = ("kuberay", "kueue", "application-controller", "repo-server")
+
+
+def started(
+    cluster: Cluster, platform: PlatformService, team: str, seconds: int, **request: object
+) -> JobOnCluster:
+    """A job that has done three steps."""
+    parameters = {"seconds": seconds}
+    job = JobOnCluster(
+        cluster, platform.submit(team, parameters=parameters, max_duration="15m", **request), team
+    )
+    job.wait_checkpoints(0, 3)
+    return job
+
+
+def check_resumed(job: JobOnCluster, seconds: int) -> None:
+    """Exactly one counted new attempt, which went on where the first was cut off."""
+    assert job.attempts() == [0, 1]
+    summary = job.summary()
+    assert summary["attempt"] == 1
+    assert 0 < summary["resumed_from"] < seconds
+    assert job.job.refresh().attempt == 1
+    text = job.job.logs(attempt=1)
+    assert f"resumes from step {summary['resumed_from']} of attempt 0" in text
+    # The fence: nothing of attempt 0 was taken once its successor had the number.
+    assert job.checkpoints(1) == seconds - summary["resumed_from"]
+
+
+def test_restarts_in_the_middle_of_a_job_change_nothing(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    job = started(cluster, platform, team, 30)
+    uid, ray_id, cluster_name = job.uid, job.status["jobId"], job.status["rayClusterName"]
+    spec = (job.rayjob or {})["spec"]
+    platform.kill()
+    for name in CONTROLLERS:
+        cluster.component(name).kill()
+    cluster.component("apiserver").kill()
+    for name in ("apiserver", *CONTROLLERS):
+        cluster.component(name).start()
+    for name in ("apiserver", *CONTROLLERS):
+        cluster.component(name).wait_ready(120)
+    # An unrelated commit while it runs: what Kueue wrote into the spec must survive.
+    head = cluster.repository.commit({"NOTE": "x"})
+    cluster.wait_synced(f"jobs-{team}-000", head)
+    assert (job.rayjob or {})["spec"] == spec
+    done = lambda: job.status.get("jobDeploymentStatus") == "Complete"  # noqa: E731
+    wait_until(done, "the job is complete", 240, pause=0.5, explain=lambda: str(job.status))
+    # Finished and still in the active set, as the service is down: a commit must not run it again.
+    head = cluster.repository.commit({"NOTE": "y"})
+    cluster.wait_synced(f"jobs-{team}-000", head)
+    assert (job.uid, job.status["jobId"], job.status["rayClusterName"]) == (
+        uid,
+        ray_id,
+        cluster_name,
+    )
+    platform.start()
+    job.wait_phase("succeeded")
+    job.wait_archived()
+    assert job.attempts() == [0] and job.summary()["resumed_from"] == 0
+    assert job.job.refresh().attempt == 0
+
+
+def test_cancelling_stops_the_ray_job_and_frees_its_quota(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    """The team's two workers are taken, so that the second job waits, and its page says for what."""
+    job = started(cluster, platform, team, 600, workers=2)
+    waiting = JobOnCluster(
+        cluster, platform.submit(team, workers=2, parameters={"seconds": 1}), team
+    )
+    waiting.wait_phase("queued", seconds=60)
+    wait_until(
+        lambda: "quota" in (waiting.job.refresh().state.reason or ""),
+        "the page says why it waits",
+        60,
+        explain=waiting.why,
+    )
+    job.job.cancel("not needed any more")
+    job.wait_archived()
+    waiting.wait_phase("starting", "running", "succeeded", seconds=60)
+    wait_until(lambda: not job.pods(), "its pods are gone", 60)
+    exit_record = cluster.runs / job.id / "attempts" / "0" / "exit.json"
+    wait_until(exit_record.exists, "the launcher has recorded the end", 60)
+    assert json.loads(exit_record.read_text())["cause"] != "exit code 0"
+    waiting.wait_phase("succeeded")
+    waiting.wait_archived()
+
+
+def test_a_lost_head_gives_one_counted_attempt_that_resumes(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    job = started(cluster, platform, team, 12, attempts=2)
+    (head,) = job.pods("head")
+    delete_now(cluster, head)
+    job.wait_phase("succeeded", seconds=400)
+    job.wait_archived()
+    check_resumed(job, 12)
+
+
+def test_a_lost_worker_gives_one_counted_attempt_that_resumes(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    job = started(cluster, platform, team, 12, attempts=2)
+    (worker,) = job.pods("worker")
+    delete_now(cluster, worker)
+    job.wait_phase("succeeded", seconds=400)
+    job.wait_archived()
+    check_resumed(job, 12)
+
+
+def test_a_preempted_job_says_so_and_resumes(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    job = started(cluster, platform, team, 25, workers=2, priority="low", attempts=1)
+    urgent = JobOnCluster(
+        cluster,
+        platform.submit(team, workers=2, priority="high", parameters={"seconds": 1}),
+        team,
+    )
+    job.wait_phase("queued", seconds=120)
+    assert "preempted" in (job.job.refresh().state.reason or "").lower()
+    urgent.wait_phase("succeeded", seconds=300)
+    job.wait_phase("succeeded", seconds=400)
+    for each in (urgent, job):
+        each.wait_archived()
+    check_resumed(job, 25)
+
+
+def delete_now(cluster: Cluster, pod: dict[str, dict[str, str]]) -> None:
+    """As when its machine is lost: nobody asks it to end."""
+    metadata = pod["metadata"]
+    cluster.objects.request(
+        "DELETE",
+        f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}",
+        {"gracePeriodSeconds": 0},
+    )

@@ -1,0 +1,119 @@
+"""The test cluster itself: what the other tests here take for granted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from probe_job import probe_manifest
+from testbed.cluster import Cluster
+from testbed.layout import NODE
+from testbed.objects import ApiError
+from testbed.waiting import wait_until
+
+RAY = "ray.io/v1"
+
+
+def pod(name: str, image: str, command: str, **spec: object) -> dict[str, object]:
+    container = {
+        "name": "main",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", command],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"restartPolicy": "Never", "containers": [container], **spec},
+    }
+
+
+def run_pod(cluster: Cluster, name: str, command: str) -> str:
+    """Output of a pod that ends by itself."""
+    objects = cluster.objects
+    objects.create(pod(name, cluster.image, command))
+    try:
+        ended = ("Succeeded", "Failed")
+        wait_until(lambda: objects.get("v1", "Pod", name)["status"]["phase"] in ended, name, 90)
+        return objects.log("default", name)
+    finally:
+        objects.delete("v1", "Pod", name)
+
+
+def test_the_node_is_ready_and_has_gpus(cluster: Cluster, real_pods: None) -> None:
+    assert cluster.node_ready(NODE)
+    node = cluster.objects.get("v1", "Node", NODE)
+    assert node["status"]["allocatable"]["nvidia.com/gpu"] == "4"
+
+
+def test_a_pod_finds_services_by_name(cluster: Cluster, real_pods: None) -> None:
+    look = "import socket; print(socket.gethostbyname('kubernetes.default.svc.cluster.local'))"
+    assert run_pod(cluster, "dns", f'python -c "{look}"').strip() == "10.96.0.1"
+
+
+def test_a_pod_reaches_the_api_server_through_its_service(
+    cluster: Cluster, real_pods: None
+) -> None:
+    ask = (
+        "wget --quiet --no-check-certificate --output-document - https://kubernetes.default/version"
+    )
+    assert json.loads(run_pod(cluster, "service", ask))["gitVersion"] == "v1.36.3"
+
+
+def test_fake_nodes_take_pods(cluster: Cluster) -> None:
+    nodes = cluster.add_nodes(3, "fake-gpu", {"cpu": "8", "memory": "32Gi"}, prefix="testbed")
+    objects = cluster.objects
+    selector = {"ml-platform/pool": "fake-gpu"}
+    objects.create(pod("fake", cluster.image, "true", nodeSelector=selector))
+    try:
+        running = ("Running", "Succeeded")
+        wait_until(
+            lambda: objects.get("v1", "Pod", "fake")["status"]["phase"] in running, "pod", 60
+        )
+        assert objects.get("v1", "Pod", "fake")["spec"]["nodeName"] in nodes
+    finally:
+        objects.delete("v1", "Pod", "fake")
+        cluster.remove_nodes(nodes)
+
+
+@pytest.mark.usefixtures("own_processes")
+@pytest.mark.parametrize("name", ["kuberay", "kueue", "application-controller", "repo-server"])
+def test_a_component_comes_back_after_kill(cluster: Cluster, name: str) -> None:
+    component = cluster.component(name)
+    component.kill()
+    assert not component.running
+    component.start()
+    component.wait_ready(120)
+
+
+def test_policies_are_in_force(cluster: Cluster) -> None:
+    manifest = probe_manifest(cluster.image, "team-a")
+    del manifest["metadata"]["labels"]["ml-platform/team"]
+    with pytest.raises(ApiError, match="labels"):
+        cluster.objects.create(manifest, dry_run=True)
+
+
+def test_a_committed_job_runs_to_its_end(cluster: Cluster, real_pods: None) -> None:
+    manifest = probe_manifest(cluster.image, "team-a")
+    name = manifest["metadata"]["name"]
+    path = f"jobs/team-a/000/{name}.yaml"
+    cluster.wait_synced("jobs-team-a-000", cluster.repository.commit({path: yaml.dump(manifest)}))
+
+    def ended() -> str:
+        job = cluster.objects.get(RAY, "RayJob", name, "team-a")
+        status = job.get("status", {})
+        done = status.get("jobDeploymentStatus") in ("Complete", "Failed")
+        return str(status.get("jobStatus")) if done else ""
+
+    assert wait_until(ended, f"{name} ends", 300, pause=0.5) == "SUCCEEDED"
+    summary = json.loads((cluster.runs / name / "results" / "summary.json").read_text())
+    assert summary["progress"] == 3
+    cluster.wait_synced("jobs-team-a-000", cluster.repository.commit({path: None}))
+    wait_until(lambda: not cluster.objects.find(RAY, "RayJob", name, "team-a"), "pruned", 60)
+
+
+def test_a_new_team_comes_by_a_commit(cluster: Cluster, team: str) -> None:
+    namespace = cluster.objects.get("v1", "Namespace", team)
+    assert namespace["metadata"]["labels"]["ml-platform/queue"] == team

@@ -1,0 +1,116 @@
+"""Who may change or delete a job that exists: Kueue its spec, Argo CD its existence, nobody else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from admission_world import ARGO_CD, KUBERAY, KUEUE, RAY, Manifest, good_manifest, refusal
+from testbed.objects import Objects
+from testbed.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def job(admin: Objects, as_user: Callable[[str], Objects]) -> Iterator[Manifest]:
+    """A job that exists: it waits for a pool that has no machine."""
+    argo_cd, good = as_user(ARGO_CD), good_manifest(admin)
+    name, namespace = "waits-20260101-abcdef", good["metadata"]["namespace"]
+    manifest = copy.deepcopy(good)
+    manifest["metadata"]["name"] = manifest["metadata"]["labels"]["ml-platform/job-id"] = name
+    argo_cd.delete(RAY, "RayJob", name, namespace)
+    wait_until(lambda: admin.find(RAY, "RayJob", name, namespace) is None, "an old job to go")
+    yield argo_cd.create(manifest)
+    argo_cd.delete(RAY, "RayJob", name, namespace)
+
+
+def _groups(job: Manifest, **pod: Any) -> list[Manifest]:
+    groups = copy.deepcopy(job["spec"]["rayClusterSpec"]["workerGroupSpecs"])
+    groups[0]["template"]["spec"].update(pod)
+    return list(groups)
+
+
+NEVER_EDITED: dict[str, Callable[[Manifest], Manifest]] = {
+    "program": lambda job: {"spec": {"entrypoint": "launcher -- python -m other"}},
+    "attempts": lambda job: {"spec": {"backoffLimit": 9}},
+    "deadline": lambda job: {"spec": {"activeDeadlineSeconds": None}},
+    "new field": lambda job: {"spec": {"runtimeEnvYAML": "pip: [x]"}},
+    "image": lambda job: {
+        "spec": {"rayClusterSpec": {"workerGroupSpecs": _groups(job, serviceAccountName="default")}}
+    },
+    "team": lambda job: {"metadata": {"labels": {"ml-platform/team": "others"}}},
+    "queue": lambda job: {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": None}}},
+    "new label": lambda job: {"metadata": {"labels": {"ml-platform/sweep": "mine"}}},
+}
+
+
+@pytest.mark.parametrize("what", NEVER_EDITED)
+@pytest.mark.parametrize("user", ["", ARGO_CD, KUBERAY], ids=["admin", "argo-cd", "kuberay"])
+def test_a_job_is_never_edited(
+    what: str, user: str, job: Manifest, admin: Objects, as_user: Callable[[str], Objects]
+):
+    who = as_user(user) if user else admin
+    meta = job["metadata"]
+    change = NEVER_EDITED[what](job)
+    message = refusal(
+        lambda: who.patch(RAY, "RayJob", meta["name"], change, meta["namespace"], dry_run=True)
+    )
+    assert "never edited" in message
+
+
+KEPT_UP: dict[str, tuple[str, Callable[[Manifest], Manifest]]] = {
+    "Kueue starts it": (KUEUE, lambda job: {"spec": {"suspend": False}}),
+    "Kueue writes the flavor's nodes into it": (
+        KUEUE,
+        lambda job: {
+            "spec": {
+                "suspend": False,
+                "rayClusterSpec": {
+                    "workerGroupSpecs": _groups(
+                        job,
+                        nodeSelector={"ml-platform/pool": "nowhere", "kubernetes.io/arch": "amd64"},
+                        tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                    )
+                },
+            }
+        },
+    ),
+    "KubeRay takes its finalizer off": (KUBERAY, lambda job: {"metadata": {"finalizers": None}}),
+    "Argo CD tracks it": (
+        ARGO_CD,
+        lambda job: {"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "x"}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", KEPT_UP)
+def test_the_controllers_do_their_work(what: str, job: Manifest, as_user: Callable[[str], Objects]):
+    user, change = KEPT_UP[what]
+    meta = job["metadata"]
+    as_user(user).patch(RAY, "RayJob", meta["name"], change(job), meta["namespace"], dry_run=True)
+
+
+@pytest.mark.parametrize("user", ["", KUBERAY, KUEUE], ids=["admin", "kuberay", "kueue"])
+def test_nobody_deletes_a_job(
+    user: str, job: Manifest, admin: Objects, as_user: Callable[[str], Objects]
+):
+    who = as_user(user) if user else admin
+    meta = job["metadata"]
+    message = refusal(
+        lambda: who.delete(RAY, "RayJob", meta["name"], meta["namespace"], dry_run=True)
+    )
+    assert "cancelled in Git" in message
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        ARGO_CD,
+        "system:serviceaccount:kube-system:generic-garbage-collector",
+        "system:serviceaccount:kube-system:namespace-controller",
+    ],
+)
+def test_who_cleans_up_deletes_jobs(user: str, job: Manifest, as_user: Callable[[str], Objects]):
+    meta = job["metadata"]
+    assert as_user(user).delete(RAY, "RayJob", meta["name"], meta["namespace"], dry_run=True)

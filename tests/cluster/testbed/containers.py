@@ -1,0 +1,57 @@
+"""What is done with containerd directly: images in, leftovers out."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from testbed.images import BASE_NAME, ProbeImage
+from testbed.layout import Layout
+from testbed.node import PAUSE_IMAGE
+from testbed.waiting import TestbedError
+
+
+def _ctr(layout: Layout, *arguments: str) -> str:
+    done = subprocess.run(
+        ["ctr", "--address", str(layout.containerd_socket), "--namespace", "k8s.io", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise TestbedError(f"ctr {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def import_images(layout: Layout, probe: ProbeImage) -> None:
+    """Bring the images in under the names that pods use; what is there already stays."""
+    present = _ctr(layout, "images", "list", "--quiet").split()
+    base = f"{BASE_NAME}-{probe.base.digest.removeprefix('sha256:')[:12]}"
+    with tempfile.TemporaryDirectory(dir=layout.state) as folder:
+        archive = Path(folder) / "image.tar"
+        if base not in present:
+            probe.base.write(archive, base, probe.base.layers)
+            _ctr(layout, "images", "import", str(archive))
+        if probe.reference not in present:
+            # The large layers came with the base: containerd takes them from its own store.
+            probe.image.write(archive, probe.reference, probe.own_layers)
+            _ctr(layout, "images", "import", str(archive))
+    _ctr(layout, "images", "tag", "--force", base, PAUSE_IMAGE)
+
+
+def remove_containers(layout: Layout) -> None:
+    """End and remove every container; kubelet has gone, and would be the one to do it."""
+    for task in _ctr(layout, "tasks", "list", "--quiet").split():
+        _quietly(layout, "tasks", "kill", "--signal", "SIGKILL", task)
+    for task in _ctr(layout, "tasks", "list", "--quiet").split():
+        _quietly(layout, "tasks", "delete", "--force", task)
+    for container in _ctr(layout, "containers", "list", "--quiet").split():
+        _quietly(layout, "containers", "delete", container)
+
+
+def _quietly(layout: Layout, *arguments: str) -> None:
+    try:
+        _ctr(layout, *arguments)
+    except TestbedError:
+        return  # it ended by itself in between

@@ -1,0 +1,70 @@
+"""Teams come and go as they do in production: by a commit, which Argo CD follows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ml_platform import gitops_folder
+from ml_platform.team_files import DESTINATIONS
+from testbed.cluster import Cluster
+from testbed.waiting import wait_until
+
+_PROJECT = "argoproj.io/v1alpha1"
+
+
+def add_team(cluster: Cluster, name: str, **fields: Any) -> None:
+    """A team with its namespace, queue and folder of jobs, ready to take them.
+
+    `fields` of team.yaml: quota, weight, shards.
+    """
+    team = {"name": name, "title": name, "group": f"group:default/{name}", **fields}
+    _change(cluster, {f"teams/{name}/team.yaml": yaml.safe_dump(team)}, f"Add team {name}")
+    cluster.wait_team(name)
+
+
+def remove_team(cluster: Cluster, name: str) -> None:
+    """Its files, its Applications and its namespace with all that runs there."""
+    mine = (f"teams/{name}/", f"jobs/{name}/", f"archive/{name}/")
+    files = {path: None for path in cluster.repository.files() if path.startswith(mine)}
+    _change(cluster, files, f"Remove team {name}")
+    # The ApplicationSets keep what their Applications made, on purpose.
+    cluster.objects.delete("v1", "Namespace", name)
+    cluster.objects.delete("v1", "PersistentVolume", f"runs-{name}")
+    wait_until(
+        lambda: cluster.objects.find("v1", "Namespace", name) is None,
+        f"namespace {name} is gone",
+        120,
+    )
+
+
+def _change(cluster: Cluster, files: Mapping[str, str | None], message: str) -> None:
+    repository = cluster.repository
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        repository.check_out(folder)
+        for path, text in files.items():
+            target = folder / path
+            if text is None:
+                target.unlink()
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text)
+        changes = gitops_folder.changes(folder)
+        generated = {change.path: change.content for change in changes}
+        commit = repository.commit({**generated, **files}, message)
+    _follow(cluster, commit, generated.get(DESTINATIONS))
+
+
+def _follow(cluster: Cluster, commit: str, destinations: str | None) -> None:
+    if destinations is not None:
+        # Argo CD's own Application is not synced here, so the project of jobs changes by hand.
+        project = yaml.safe_load(destinations)
+        change = {"spec": project["spec"]}
+        cluster.objects.patch(_PROJECT, "AppProject", "jobs", change, "argocd")
+    cluster.refresh_sets()
+    cluster.wait_synced("queues", commit)
