@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from testbed.attach import is_up, running_layout  # lies beside this file
 from testbed.cluster import Cluster
+from testbed.objects import Objects
 from testbed.start import Start
 from testbed.stop import stop
 from testbed.teams import add_team, remove_team
@@ -58,6 +60,18 @@ def _given(kubeconfig: Path, scratch: Path) -> Cluster:
         pytest.fail(f"with KUBECONFIG={kubeconfig} also set {', '.join(missing)}; see README.md")
     image, repository, runs = (os.environ[name] for name in _GIVEN)
     return Cluster(kubeconfig, image, Path(repository), Path(runs), scratch)
+
+
+@pytest.fixture(scope="session")
+def admin(cluster: Cluster) -> Objects:
+    """The cluster's objects as an administrator sees and changes them."""
+    return cluster.objects
+
+
+@pytest.fixture(scope="session")
+def as_user(cluster: Cluster) -> Callable[[str], Objects]:
+    """The same as somebody else would."""
+    return cache(lambda user: Objects(cluster.kubeconfig, user=user))
 
 
 @pytest.fixture

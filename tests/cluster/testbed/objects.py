@@ -30,7 +30,10 @@ class ApiError(Exception):
 class Objects:
     """One user's view of a cluster."""
 
-    def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
+    def __init__(
+        self, kubeconfig: Path, context: str | None = None, user: str | None = None
+    ) -> None:
+        """`user`: whom the kubeconfig's owner, who must be allowed to, plays."""
         # Only reads the file: requests go through httpx, whose clients threads may share.
         load: Any = config.new_client_from_config  # has no types
         access = load(str(kubeconfig), context=context).configuration
@@ -40,7 +43,13 @@ class Objects:
         if access.cert_file:
             verify.load_cert_chain(access.cert_file, access.key_file)
         # The user's proxy settings are for other machines.
-        self._http = httpx.Client(base_url=access.host, verify=verify, timeout=30, trust_env=False)
+        self._http = httpx.Client(
+            base_url=access.host,
+            headers={"Impersonate-User": user} if user else {},
+            verify=verify,
+            timeout=30,
+            trust_env=False,
+        )
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def close(self) -> None:
@@ -91,11 +100,18 @@ class Objects:
             list(pool.map(self.apply, then))
 
     def patch(
-        self, version: str, kind: str, name: str, change: Document, namespace: str | None = None
+        self,
+        version: str,
+        kind: str,
+        name: str,
+        change: Document,
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
     ) -> Document:
         """Merge patch."""
         path = self._path(version, kind, namespace, name)
-        return self.request("PATCH", path, change, content_type=_MERGE)
+        return self.request("PATCH", path, change, params=_dry(dry_run), content_type=_MERGE)
 
     def patch_json(
         self, version: str, kind: str, name: str, steps: Any, subresource: str = ""
@@ -104,10 +120,19 @@ class Objects:
         path = "/".join(filter(None, (self._path(version, kind, None, name), subresource)))
         return self.request("PATCH", path, steps, content_type=_JSON_PATCH)
 
-    def delete(self, version: str, kind: str, name: str, namespace: str | None = None) -> bool:
+    def delete(
+        self,
+        version: str,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> bool:
         """Whether there was one to delete."""
         try:
-            self.request("DELETE", self._path(version, kind, namespace, name))
+            path = self._path(version, kind, namespace, name)
+            self.request("DELETE", path, params=_dry(dry_run))
         except ApiError as error:
             if error.status == 404:
                 return False
