@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_platform.cluster.local import Record
 from ml_platform.local import status
-from ml_platform.local.archiving import outcome_of
+from ml_platform.local.outcome import outcome_of
 
 SUBMITTED = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 BEGUN = datetime(2026, 11, 24, 8, 1, tzinfo=UTC)

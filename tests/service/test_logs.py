@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from service_world import Service
 
-from ml_platform.service.jobs_api import _tail
+from ml_platform.service.log_tail import tail_of
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_tail_is_the_last_lines_of_all_files(
     every = b"".join(file.read_bytes() for file in files).splitlines(keepends=True)
     every = b"".join(file.read_bytes() for file in files).split(b"\n")
     every = [line + b"\n" for line in every[:-1]] + ([every[-1]] if every[-1] else [])
-    shown = b"".join(file.read_bytes()[start:] for file, start in reversed(_tail(files, lines)))
+    shown = b"".join(file.read_bytes()[start:] for file, start in reversed(tail_of(files, lines)))
     assert shown == b"".join(every[-lines:])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 from ml_platform.cluster.fields import text
 from ml_platform.cluster.interface import Observed
 from ml_platform.errors import NotFoundError
+from ml_platform.job import Phase
 from ml_platform.journal_database import JournalDatabase
 from ml_platform.journal_row import Row, merged, read_manifest, row_from_manifest
+from ml_platform.journal_search import search_condition
 from ml_platform.repository import layout
 from ml_platform.repository.git import CommitInfo, GitopsRepository
 from ml_platform.repository.orders import Known, Written
-from ml_platform.state import Facts, job_state
+from ml_platform.state import job_state
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +149,7 @@ class SqliteJournal:
         self._on_event()
 
     def _put(self, row: Row, before: Row | None) -> None:
-        state = job_state(facts_of(row))
+        state = job_state(row.facts())
         self._database.put(row.standing(state, before), before)
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────
@@ -182,25 +184,7 @@ class SqliteJournal:
         `teams` None means all teams. `where`: equal values of team, phase, owner, workload, pool.
         `search`: a part of the id, of the owner or of a tag.
         """
-        clauses, values = ["1"], []
-        if teams is not None:
-            clauses.append(f"team IN ({','.join('?' * len(teams))})")
-            values += list(teams)
-        for column, value in where.items():
-            if value is not None:
-                clauses.append(f"{column} = ?")
-                values.append(value)
-        if search:
-            pattern = (
-                "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            )
-            clauses.append(
-                "(job_id LIKE ? ESCAPE '\\' OR owner LIKE ? ESCAPE '\\'"
-                " OR EXISTS (SELECT 1 FROM json_each(spec, '$.tags')"
-                " WHERE json_each.value LIKE ? ESCAPE '\\'))"
-            )
-            values += [pattern] * 3
-        condition = " AND ".join(clauses)
+        condition, values = search_condition(teams, where, search)
         count = f"SELECT count(*) FROM jobs WHERE {condition}"  # noqa: S608  # names are ours
         (total,) = self._database.query(count, tuple(values))[0]
         page = self._rows(
@@ -216,6 +200,27 @@ class SqliteJournal:
     def active(self) -> list[Row]:
         """Jobs of the active set, in the order of their commits."""
         return self._rows("WHERE active = 1 ORDER BY position")
+
+    def standing(self, phases: Collection[Phase]) -> list[Row]:
+        """Jobs of the active set in one of the phases."""
+        places = ",".join("?" * len(phases))
+        condition = f"WHERE active = 1 AND phase IN ({places}) ORDER BY position"
+        return self._rows(condition, tuple(phase.value for phase in phases))
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs of the active set are in each phase."""
+        found = self._database.query(
+            "SELECT phase, count(*) AS jobs FROM jobs WHERE active = 1 GROUP BY phase"
+        )
+        return {str(row["phase"]): int(row["jobs"]) for row in found}
+
+    def demand(self) -> list[tuple[str, int, float, int]]:
+        """Pool, workers, cores and GPUs per worker of each job of the active set."""
+        found = self._database.query(
+            "SELECT pool, json_extract(spec, '$.workers') AS workers, json_extract(spec, '$.cpu')"
+            " AS cpu, json_extract(spec, '$.gpus') AS gpus FROM jobs WHERE active = 1"
+        )
+        return [(row["pool"], row["workers"], row["cpu"], row["gpus"]) for row in found]
 
     def not_applied(self, folder: str) -> list[Row]:
         """Jobs that shall exist in a folder, `jobs/<team>/<shard>`, and have not been seen."""
@@ -251,21 +256,6 @@ class SqliteJournal:
             values,
         )
         return [Row.from_sqlite(row) for row in found]
-
-
-def facts_of(row: Row) -> Facts:
-    seen = row.observed
-    return Facts(
-        active=row.active,
-        outcome=row.outcome,
-        rayjob=seen.rayjob,
-        workload=seen.workload,
-        queue=seen.queue,
-        pods=seen.pods,
-        events=seen.events,
-        application=seen.application,
-        job_id=row.job_id,
-    )
 
 
 def _is_foreign(row: Row, observed: Observed) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_platform.journal_row import Row
 
-VERSION = 2
+VERSION = 3
 _PLACES = ",".join("?" * 21)
 KEEP_EVENTS = 100_000
 _TRIM_EVERY = 1000
@@ -28,7 +28,7 @@ CREATE INDEX IF NOT EXISTS jobs_key ON jobs (key_hash);
 CREATE INDEX IF NOT EXISTS jobs_position ON jobs (position);
 CREATE INDEX IF NOT EXISTS jobs_team ON jobs (team, position);
 CREATE INDEX IF NOT EXISTS jobs_phase ON jobs (phase, position);
-CREATE INDEX IF NOT EXISTS jobs_active ON jobs (position) WHERE active = 1;
+CREATE INDEX IF NOT EXISTS jobs_active ON jobs (phase, position) WHERE active = 1;
 CREATE INDEX IF NOT EXISTS jobs_not_applied ON jobs (path) WHERE active = 1 AND rayjob IS NULL;
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL, team TEXT NOT NULL

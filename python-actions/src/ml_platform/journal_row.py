@@ -16,7 +16,7 @@ from ml_platform.cluster.interface import Observed
 from ml_platform.job import JobSpec, Phase
 from ml_platform.repository.git import CommitInfo
 from ml_platform.repository.layout import Place
-from ml_platform.state import JobState, Outcome
+from ml_platform.state import Facts, JobState, Outcome
 from ml_platform.yaml_document import from_yaml
 
 UNKNOWN = "unknown"
@@ -63,6 +63,21 @@ class Row:
         """The manifest was taken away without an archive entry: somebody did it by hand."""
         ended = replace(self, active=False, commits=[*self.commits, _commit(commit)])
         return replace(ended, hops={**self.hops, "ended": commit.at.isoformat()})
+
+    def facts(self) -> Facts:
+        """What decides how the job stands."""
+        seen = self.observed
+        return Facts(
+            active=self.active,
+            outcome=self.outcome,
+            rayjob=seen.rayjob,
+            workload=seen.workload,
+            queue=seen.queue,
+            pods=seen.pods,
+            events=seen.events,
+            application=seen.application,
+            job_id=self.job_id,
+        )
 
     def seen(self, observed: Observed) -> Row:
         """With what the cluster has of it now.

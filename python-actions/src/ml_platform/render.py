@@ -36,6 +36,7 @@ JOB_ID = "ml-platform/job-id"
 TEAM = "ml-platform/team"
 WORKLOAD = "ml-platform/workload"
 POOL = "ml-platform/pool"
+WORKER_GROUP = "workers"
 QUEUE = "kueue.x-k8s.io/queue-name"
 PRIORITY = "kueue.x-k8s.io/priority-class"
 _SUBMITTER = {"cpu": "100m", "memory": "512Mi"}
@@ -175,7 +176,7 @@ class _Pods:
         if not pool.local:
             template["spec"]["nodeSelector"] = {"ml-platform/pool": pool.name}
         return {
-            "groupName": "workers",
+            "groupName": WORKER_GROUP,
             "replicas": spec.workers,
             "minReplicas": spec.workers,
             "maxReplicas": spec.workers,

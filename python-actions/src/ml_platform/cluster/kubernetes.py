@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import Histogram
@@ -60,8 +60,9 @@ class KubernetesCluster:
             for cluster in clusters
         ]
         self.applications = Applications(
-            KubernetesApi(argocd, "argocd"), argocd.namespace, self.folder_changed
+            KubernetesApi(argocd, "argocd"), argocd.namespace, self._application_changed
         )
+        self.on_application: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._jobs: dict[Key, float] = {}  # with the time of the first change not yet told
         self._folders: set[str] = set()
@@ -165,6 +166,10 @@ class KubernetesCluster:
         return [*found, (self.applications.watch, "argocd")]
 
     # ── from the watches to the journal ─────────────────────────────────────────────────────────
+
+    def _application_changed(self, folder: str) -> None:
+        self.folder_changed(folder)
+        self.on_application()
 
     def folder_changed(self, folder: str) -> None:
         """Its Application has something new to say, or jobs were committed to it."""

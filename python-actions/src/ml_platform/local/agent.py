@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,11 +24,12 @@ from ml_platform.cluster.local import LocalCluster, Record
 from ml_platform.errors import InputError, MlPlatformError, NotFoundError, ServiceUnavailableError
 from ml_platform.local import status
 from ml_platform.local.admission import Waiting, admit
-from ml_platform.local.archiving import Archive, Archiving
 from ml_platform.local.local_job import local_job
+from ml_platform.local.outcome import outcome_of
 from ml_platform.local.ray_jobs import RayJobs
 from ml_platform.local.runner import Runner
 from ml_platform.render import JOB_ID, TEAM
+from ml_platform.repository.archiving import Archive, Archiving
 from ml_platform.repository.git import ActiveFile, CommitInfo
 from ml_platform.yaml_document import from_yaml
 
@@ -107,7 +109,8 @@ class LocalAgent:
             except ServiceUnavailableError as error:
                 self._ray_is_silent(error)
         records = self._cluster.records()
-        self._archiving.step(record for record in records if record.ended and not record.deleted)
+        ended = [record for record in records if record.ended and not record.deleted]
+        self._archiving.step({record.job_id: partial(outcome_of, record) for record in ended})
         return IDLE_SECONDS if all(_settled(record) for record in records) else BUSY_SECONDS
 
     def _apply(self) -> None:

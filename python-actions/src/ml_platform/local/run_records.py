@@ -24,20 +24,35 @@ class Claim:
 
 def claim_of(run_dir: Path, submission: str) -> Claim | None:
     """The newest claim that a submission made; None when its launcher never came that far."""
-    found: list[Claim] = []
-    for file in run_dir.glob("attempts/*/claim.json"):
-        record = read_object(file, RECORD_MAX_BYTES) or {}
-        if record.get("submission") == submission and file.parent.name.isdecimal():
-            end = read_object(file.with_name("exit.json"), RECORD_MAX_BYTES) or {}
-            code, cause = end.get("code"), end.get("cause")
-            found.append(
-                Claim(
-                    int(file.parent.name),
-                    code if isinstance(code, int) else None,
-                    cause if isinstance(cause, str) else None,
-                )
-            )
+    found = [
+        _claim(file)
+        for file, record in _claims(run_dir).items()
+        if record.get("submission") == submission
+    ]
     return max(found, key=lambda claim: claim.number, default=None)
+
+
+def newest_claim(run_dir: Path) -> Claim | None:
+    """The claim with the highest number, whoever made it."""
+    return max(map(_claim, _claims(run_dir)), key=lambda claim: claim.number, default=None)
+
+
+def _claims(run_dir: Path) -> dict[Path, dict[str, Any]]:
+    return {
+        file: read_object(file, RECORD_MAX_BYTES) or {}
+        for file in run_dir.glob("attempts/*/claim.json")
+        if file.parent.name.isdecimal()
+    }
+
+
+def _claim(file: Path) -> Claim:
+    end = read_object(file.with_name("exit.json"), RECORD_MAX_BYTES) or {}
+    code, cause = end.get("code"), end.get("cause")
+    return Claim(
+        int(file.parent.name),
+        code if isinstance(code, int) else None,
+        cause if isinstance(cause, str) else None,
+    )
 
 
 def summary(run_dir: Path) -> dict[str, Any] | None:

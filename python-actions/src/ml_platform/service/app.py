@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from ml_platform.cluster.api_client import api_client
 from ml_platform.cluster.callers import ClusterCallers
 from ml_platform.errors import InputError, MlPlatformError, NotFoundError, ServiceUnavailableError
-from ml_platform.service import actions_api, events_api, jobs_api, site_api
+from ml_platform.service import actions_api, events_api, jobs_api, logs_api, site_api
 from ml_platform.service.auth import Authenticator, Verifier, write_token_file
 from ml_platform.service.backstage_tokens import BackstageTokens
 from ml_platform.service.cluster_tokens import ClusterTokens
@@ -104,7 +104,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.platform = parts
-    for module in (actions_api, jobs_api, events_api, site_api):
+    for module in (actions_api, logs_api, jobs_api, events_api, site_api):
         app.include_router(module.router)
     _add_operations(app, parts, runner)
     _add_error_handlers(app)
@@ -136,15 +136,15 @@ def _add_operations(app: FastAPI, platform: Platform, runner: Runner) -> None:
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> dict[str, str]:
         platform.repository.head()
-        if not runner.healthy():
-            raise ServiceUnavailableError("a part of the service has stopped")
+        if (problem := runner.problem()) is not None:
+            raise ServiceUnavailableError(problem)
         return {"status": "ok"}
 
     @app.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
     def metrics() -> Response:
         jobs_by_phase.clear()
-        for row in platform.journal.active():
-            jobs_by_phase.labels(row.phase.value).inc()
+        for phase, jobs in platform.journal.counts().items():
+            jobs_by_phase.labels(phase).set(jobs)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -18,7 +18,9 @@ class ApiModel(BaseModel):
 class Hop(ApiModel):
     """One step of a job's road, in order; `at` is null while it has not happened."""
 
-    name: Literal["submitted", "applied", "admitted", "running", "ended", "archived"]
+    name: Literal[
+        "submitted", "applied", "admitted", "cluster-ready", "running", "ended", "archived"
+    ]
     title: str
     at: datetime | None = None
     detail: str | None = None
@@ -158,6 +160,10 @@ class TeamView(ApiModel):
     name: str
     title: str
     member: bool
+    problems: Annotated[
+        list[str],
+        Field(description="What holds up the team's jobs, in sentences; for its members only."),
+    ] = []
 
 
 class ImageView(ApiModel):

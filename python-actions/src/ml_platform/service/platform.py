@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from ml_platform.build.images import ImageStore
+from ml_platform.cluster.interface import Capacity, Cluster
 from ml_platform.errors import (
     InputError,
     NotAllowedError,
@@ -48,8 +49,11 @@ class Platform:
         self.images = ImageStore(settings)
         self.today: Callable[[], date] = lambda: datetime.now(UTC).date()
         self.on_push: Callable[[], None] = lambda: None
+        self.cluster: Cluster | None = None  # set by whoever runs jobs
         self.committer = Committer(self.repository, self.journal, self._pushed)
-        self.views = Views(settings.runs_dir, self.workload_of, settings.backstage_url)
+        self.views = Views(
+            settings.runs_dir, self.workload_of, settings.backstage_url, local=settings.local
+        )
         self._files = SiteFiles(self.repository)
         self._workload_of_digest = lru_cache(256)(self._load_workload)
 
@@ -76,7 +80,7 @@ class Platform:
             broken_teams=teams.broken,
             image=self._image,
             runs=RunStorage(self.settings.runs_uri, self.settings.runs_claim),
-            local=True,
+            local=self.settings.local,
         )
 
     def _image(self, workload: str, version: str) -> tuple[str, Workload]:
@@ -136,7 +140,18 @@ class Platform:
     def expected_wait(self, plan: Plan) -> str:
         active = [row for row in self.journal.active() if row.spec["pool"] == plan.spec.pool]
         cpu = sum(float(row.spec["cpu"]) * int(row.spec["workers"]) for row in active)
-        return wait_of(plan, self.site(), Load(cpu=cpu, jobs=len(active)))
+        load = Load(cpu=cpu, jobs=len(active), capacity=self.capacity(plan.spec.pool))
+        return wait_of(plan, self.site(), load)
+
+    def capacity(self, pool: str) -> Capacity | None:
+        """What the clusters' queues say of a pool; None on one machine."""
+        if self.settings.local or self.cluster is None:
+            return None
+        return self.cluster.capacity(pool)
+
+    def problems(self) -> Mapping[str, tuple[str, ...]]:
+        """What holds up the jobs of teams, in sentences."""
+        return self.cluster.problems() if self.cluster is not None else {}
 
     def visible(self, job_id: str, principal: Principal) -> Row:
         """The job if the caller may see it; raises NotFoundError or NotAllowedError."""

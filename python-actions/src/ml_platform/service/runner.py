@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Protocol
 
 from ml_platform.cluster.interface import Observed, Resources
 from ml_platform.cluster.local import LocalCluster
@@ -17,28 +18,42 @@ log = logging.getLogger(__name__)
 FOLLOW_SECONDS = 1.0
 
 
+class Background(Protocol):
+    """Where jobs run, as the service keeps it going."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def problem(self) -> str | None:
+        """What has stopped or cannot be seen, in a sentence."""
+
+
 class Runner:
-    """Started and stopped with the service. A thread that dies is seen by `healthy`."""
+    """Started and stopped with the service. A thread that dies is seen by `problem`."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
-        self._local = _Local(platform) if platform.settings.agent else None
+        self._jobs = _background(platform)
 
     def start(self) -> None:
-        if self._local is not None:
-            self._local.start()
+        if self._jobs is not None:
+            self._jobs.start()
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
         self._thread.join(timeout=10)
-        if self._local is not None:
-            self._local.stop()
+        if self._jobs is not None:
+            self._jobs.stop()
 
-    def healthy(self) -> bool:
-        return self._thread.is_alive() and (self._local is None or self._local.agent.alive)
+    def problem(self) -> str | None:
+        """Why the service is not ready, in a sentence; None when it is."""
+        if not self._thread.is_alive():
+            return "the taking over of news from Git has stopped"
+        return self._jobs.problem() if self._jobs is not None else None
 
     def _follow(self) -> None:
         """Take over what others pushed, and the newest figures of running jobs."""
@@ -47,7 +62,7 @@ class Runner:
         while not self._stop.wait(FOLLOW_SECONDS):
             try:
                 journal.sync(repository, repository.head())
-                running = {row.job_id for row in journal.active() if row.phase in _WITH_FIGURES}
+                running = {row.job_id for row in journal.standing(_WITH_FIGURES)}
                 # Noted first: one that fails, because it has left Git, must not come up for ever.
                 due, watched = running | watched, running
             except Exception:  # a full disk ends one turn, not the thread
@@ -68,6 +83,15 @@ class Runner:
 _WITH_FIGURES = (Phase.RUNNING, Phase.STARTING, Phase.SUCCEEDED, Phase.FAILED)
 
 
+def _background(platform: Platform) -> Background | None:
+    if not platform.settings.local:
+        # Imported here: the client of clusters costs a platform on one machine time and memory.
+        from ml_platform.service.on_clusters import OnClusters  # noqa: PLC0415
+
+        return OnClusters(platform)
+    return _Local(platform) if platform.settings.agent else None
+
+
 class _Local:
     """The agent with what it needs; it wakes at every push of the committer."""
 
@@ -84,6 +108,10 @@ class _Local:
             platform.repository, platform.committer, self._cluster, self._ray, settings.images_dir
         )
         platform.on_push = self.agent.wake
+        platform.cluster = self._cluster
+
+    def problem(self) -> str | None:
+        return None if self.agent.alive else "the local agent has stopped"
 
     def start(self) -> None:
         for job_id, rayjob in self._cluster.objects().items():

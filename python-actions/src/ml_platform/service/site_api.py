@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
+from ml_platform.cluster.interface import Resources
 from ml_platform.errors import MlPlatformError
 from ml_platform.policy import unavailable
+from ml_platform.pools import Pool
 from ml_platform.service import catalog, models
 from ml_platform.service.auth import Principal
 from ml_platform.service.caller import platform_of, principal_of, user_of
@@ -35,20 +38,11 @@ def get_me(caller: Caller, platform: Parts) -> models.Me:
 
 @router.get("/pools", summary="Where jobs can run, with price and free capacity")
 def list_pools(caller: Caller, platform: Parts) -> list[models.PoolView]:
-    site = platform.site()
-    busy: dict[str, tuple[float, int]] = {}
-    for row in platform.journal.active():
-        cpu, gpus = busy.get(row.spec["pool"], (0.0, 0))
-        workers = int(row.spec["workers"])
-        busy[row.spec["pool"]] = (
-            cpu + float(row.spec["cpu"]) * workers,
-            gpus + int(row.spec["gpus"]) * workers,
-        )
+    site, busy = platform.site(), _busy(platform)
     views = []
     for pool in site.pools.pools:
-        cpu, gpus = busy.get(pool.name, (0.0, 0))
-        nodes = 1 if pool.local else pool.max_workers
         reason = unavailable(pool, local=site.local)
+        free = _free(platform, pool, busy) if reason is None else None
         views.append(
             models.PoolView(
                 name=pool.name,
@@ -63,18 +57,41 @@ def list_pools(caller: Caller, platform: Parts) -> list[models.PoolView]:
                 currency=site.pools.currency,
                 available=reason is None,
                 reason=reason,
-                free_cpu=max(pool.cpu * nodes - cpu, 0) if reason is None else None,
-                free_gpus=max(pool.gpus * nodes - gpus, 0) if reason is None else None,
+                free_cpu=max(free.cpus, 0) if free else None,
+                free_gpus=max(free.gpus, 0) if free else None,
             )
         )
     return views
 
 
+def _busy(platform: Platform) -> dict[str, Resources]:
+    """What the jobs of the active set ask for, by pool."""
+    busy: dict[str, Resources] = {}
+    for pool, workers, cpu, gpus in platform.journal.demand():
+        asked = Resources(cpus=cpu * workers, gpus=gpus * workers)
+        busy[pool] = busy.get(pool, Resources()) + asked
+    return busy
+
+
+def _free(platform: Platform, pool: Pool, busy: Mapping[str, Resources]) -> Resources:
+    """By the clusters' queues, where they say; else what active jobs do not ask for."""
+    if (capacity := platform.capacity(pool.name)) is not None:
+        return capacity.free
+    nodes = 1 if pool.local else pool.max_workers
+    whole = Resources(cpus=pool.cpu * nodes, gpus=pool.gpus * nodes)
+    return whole - busy.get(pool.name, Resources())
+
+
 @router.get("/teams", summary="The teams, and whether the caller belongs to them")
 def list_teams(user: User, platform: Parts) -> list[models.TeamView]:
-    mine = platform.teams_of(user)
+    mine, problems = platform.teams_of(user), platform.problems()
     return [
-        models.TeamView(name=team.name, title=team.title, member=team.name in mine)
+        models.TeamView(
+            name=team.name,
+            title=team.title,
+            member=team.name in mine,
+            problems=list(problems.get(team.name, ())) if team.name in mine else [],
+        )
         for team in platform.site().teams.values()
     ]
 

@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ml_platform.cluster.fields import entries, mapping
 from ml_platform.errors import MlPlatformError
 from ml_platform.job import Phase
 from ml_platform.journal_row import Row
+from ml_platform.render import WORKER_GROUP
 from ml_platform.rundir import RunDirectory
 from ml_platform.service import models
 from ml_platform.workload import MetricInfo, Workload
@@ -18,6 +20,7 @@ _TITLES = {
     "submitted": "Committed",
     "applied": "Applied",
     "admitted": "Admitted",
+    "cluster-ready": "Cluster ready",
     "running": "Running",
     "ended": "Ended",
     "archived": "Archived",
@@ -29,10 +32,20 @@ _END = {
 }
 
 
-class Views:
-    """Needs the runs' folder, the workload of an image reference, and the portal's address."""
+# Where one Ray serves all jobs of a machine, none waits for a cluster of its own.
+_ON_CLUSTERS = frozenset({"cluster-ready"})
 
-    def __init__(self, runs: Path, workload_of: Callable[[str], Workload], portal_url: str) -> None:
+
+class Views:
+    """Needs the runs' folder, the workload of an image reference, and the portal's address.
+
+    `local`: jobs run on this machine.
+    """
+
+    def __init__(
+        self, runs: Path, workload_of: Callable[[str], Workload], portal_url: str, *, local: bool
+    ) -> None:
+        self._local = local
         self._runs = runs
         self._workload_of = workload_of
         self._portal = portal_url.rstrip("/")
@@ -84,7 +97,7 @@ class Views:
         return models.Job(
             **self._summary(row),
             spec=row.job_spec(),
-            hops=hops(row),
+            hops=hops(row, local=self._local),
             commit=commits[0],
             commits=commits,
             path=row.path,
@@ -144,18 +157,20 @@ def metric_series(name: str, info: MetricInfo | None) -> models.MetricSeries:
     )
 
 
-def hops(row: Row) -> list[models.Hop]:
+def hops(row: Row, *, local: bool) -> list[models.Hop]:
     """The job's road in order; what was skipped because it ended early is left out."""
     commit = row.commits[0]
     details = {
         "submitted": f"{commit['author']}, commit {commit['sha'][:10]}",
+        "admitted": _flavor(row),
         "ended": row.reason if row.phase.final else None,
         "archived": f"commit {row.commits[-1]['sha'][:10]}" if len(row.commits) > 1 else None,
     }
     found = []
     for name, title in _TITLES.items():
         at = _time(row, name)
-        if at is None and row.phase.final and name != "archived":
+        skipped = (row.phase.final and name != "archived") or (local and name in _ON_CLUSTERS)
+        if at is None and skipped:
             continue
         shown = _END.get(row.phase, title) if name == "ended" else title
         found.append(
@@ -164,6 +179,15 @@ def hops(row: Row) -> list[models.Hop]:
             )
         )
     return found
+
+
+def _flavor(row: Row) -> str | None:
+    """The machines that the workers were admitted to: `gpu-l4-spot`."""
+    admission = mapping(row.observed.workload, "status", "admission")
+    for podset in entries(admission, "podSetAssignments"):
+        if podset.get("name") == WORKER_GROUP:
+            return ", ".join(sorted(set(mapping(podset, "flavors").values()))) or None
+    return None
 
 
 def _time(row: Row, hop: str) -> datetime | None:
