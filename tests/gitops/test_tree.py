@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,16 @@ def test_every_team_has_its_parts_and_its_folders_of_jobs():
         assert spaces == {team}
         labels = find(found, "Namespace", team)["metadata"]["labels"]
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_team_that_writes_to_a_bucket_adds_a_component(tmp_path: Path):
+    shutil.copytree(TREE, tmp_path / "gitops")
+    team = sorted((tmp_path / "gitops" / "teams").iterdir())[0]
+    with (team / "kustomization.yaml").open("a", encoding="utf-8") as file:
+        file.write("components: [../../platform/team/google-cloud]\n")
+    policy = find(render(team), "NetworkPolicy", "google-cloud")
+    check(policy)
+    assert policy["metadata"]["namespace"] == team.name
 
 
 def test_members_may_read_and_submit_through_the_platform_and_nothing_else():

@@ -1,0 +1,36 @@
+"""The shipped tree, as it is, is taken by a real API server with the real CRDs and webhooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from admission_world import a_team
+from gitops_tree import TREE, render
+from testbed.objects import Objects
+
+FOLDERS = [
+    "bootstrap",
+    *(f"clusters/{folder.name}" for folder in sorted((TREE / "clusters").iterdir())),
+    "platform/admission",
+    "platform/argocd/projects",
+    *(f"platform/queues/{folder.name}" for folder in sorted((TREE / "platform/queues").iterdir())),
+]
+TEAMS = sorted((TREE / "teams").iterdir())
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_is_taken_as_it_is(folder: str, admin: Objects):
+    for document in render(TREE / folder):
+        if document["kind"] == "AppProject":
+            document["metadata"].setdefault("namespace", "argocd")
+        admin.apply(document, dry_run=True)
+
+
+@pytest.mark.parametrize("folder", TEAMS, ids=lambda folder: folder.name)
+def test_a_team_is_taken_as_it_is(folder: Path, admin: Objects):
+    there = a_team(admin)  # nothing can be tried in a namespace that is not there
+    for document in render(folder):
+        if "namespace" in document["metadata"]:
+            document["metadata"]["namespace"] = there
+        admin.apply(document, dry_run=True)
