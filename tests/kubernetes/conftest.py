@@ -11,7 +11,9 @@ from ml_platform.settings import ClusterAccess
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from api_server import ApiServer  # lies beside the tests, which are imported by path
+# These lie beside the tests, which are imported by path.
+from api_server import ApiServer
+from cluster_world import ClusterWorld
 
 
 @pytest.fixture
@@ -31,3 +33,10 @@ def api(access: ClusterAccess) -> Iterator[KubernetesApi]:
     api = KubernetesApi(access, "one")
     yield api
     api.close()
+
+
+@pytest.fixture
+def world(server: ApiServer, tmp_path: Path) -> Iterator[ClusterWorld]:
+    world = ClusterWorld(server, tmp_path)
+    yield world
+    world.stop()
