@@ -18,6 +18,7 @@ from backstage_double import BackstageDouble
 
 from ml_platform.service.app import create_app
 from ml_platform.service.auth import write_token_file
+from ml_platform.service.leader import Leader
 from ml_platform.service.platform import Platform
 from ml_platform.settings import Settings
 
@@ -102,11 +103,13 @@ def content_of(repository: Path, path: str, commit: str = "refs/heads/main") -> 
 class Service:
     """A running service; `client` gives an HTTP client with a user's identity."""
 
-    def __init__(self, settings: Settings, backstage: BackstageDouble) -> None:
+    def __init__(
+        self, settings: Settings, backstage: BackstageDouble, leader: Leader | None = None
+    ) -> None:
         self.settings = settings
         self.backstage = backstage
         self.local_token = write_token_file(settings.token_file, settings.local_user)
-        self.platform = Platform(settings)
+        self.platform = Platform(settings, leader)
         self.app = create_app(settings, self.platform)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))

@@ -122,6 +122,21 @@ class Settings(BaseSettings):
     agent: Annotated[
         bool, Field(description="Run committed jobs on the local Ray (the local agent).")
     ] = True
+    committer_lease: Annotated[
+        str,
+        Field(
+            pattern=r"^([-a-z0-9]+/[-.a-z0-9]+)?$",
+            description="Lease, as namespace/name in Argo CD's cluster, that the one replica holds "
+            "which commits; empty where there is one replica. Only with clusters.",
+        ),
+    ] = "ml-platform/committer"
+    replica_url: Annotated[
+        str | None,
+        Field(
+            description="Address at which other replicas reach this one, to pass calls on while it "
+            "commits."
+        ),
+    ] = None
     gitops_repository: Annotated[
         Path,
         Field(

@@ -43,10 +43,12 @@ class Committer:
         repository: GitopsRepository,
         journal: Journal,
         on_push: Callable[[], None] = lambda: None,
+        may_commit: Callable[[], bool] = lambda: True,
     ) -> None:
         self._repository = repository
         self._journal = journal
         self._on_push = on_push
+        self._may_commit = may_commit  # whether this replica of the service is the one that does
         self._queue: queue.Queue[_Order | None] = queue.Queue(MAX_QUEUE)
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._stopped = False
@@ -75,12 +77,23 @@ class Committer:
             with self._gate:
                 if self._stopped:
                     raise queue.Full
+                self._check_turn()
                 self._queue.put_nowait(_Order(change, future))
+        except ServiceUnavailableError as error:
+            future.set_exception(error)
         except queue.Full:
             future.set_exception(
                 ServiceUnavailableError("the committer is stopping or full", hint="try again")
             )
         return future
+
+    def _check_turn(self) -> None:
+        """Raise where another replica commits: also just before the move of `main`, since the
+        right to it may have ended while the batch was made."""
+        if not self._may_commit():
+            raise ServiceUnavailableError(
+                "this replica of the service does not commit now", hint="try again in some seconds"
+            )
 
     def _run(self) -> None:
         while True:
@@ -130,6 +143,7 @@ class Committer:
             answers = [batch.decide(order.change) for order in orders]
             if batch.tip == head:
                 return answers
+            self._check_turn()
             if self._repository.swap(head, batch.tip):
                 self._journal.sync(self._repository, batch.tip, batch.written)
                 for kind, number in batch.counts.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
@@ -15,13 +14,13 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.exceptions import HTTPException
 
-from ml_platform.cluster.api_client import api_client
-from ml_platform.cluster.callers import ClusterCallers
 from ml_platform.errors import InputError, MlPlatformError, NotFoundError, ServiceUnavailableError
 from ml_platform.service import actions_api, events_api, jobs_api, logs_api, site_api
 from ml_platform.service.auth import Authenticator, Verifier, write_token_file
 from ml_platform.service.backstage_tokens import BackstageTokens
 from ml_platform.service.cluster_tokens import ClusterTokens
+from ml_platform.service.error_answer import error_answer
+from ml_platform.service.forwarding import Forwarding, forwarding_client
 from ml_platform.service.platform import Platform
 from ml_platform.service.runner import Runner
 from ml_platform.settings import Settings
@@ -58,7 +57,7 @@ class IdentityMiddleware:
             principal = await self._authenticator.principal(authorization or None)
         except (MlPlatformError, ValueError) as error:
             failure = error if isinstance(error, MlPlatformError) else InputError(str(error))
-            await _error(failure)(scope, receive, send)
+            await error_answer(failure)(scope, receive, send)
             return
         scope["ml_platform.principal"] = principal
         await self._app(scope, _bounded(receive), send)
@@ -84,6 +83,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     parts = platform or Platform(settings)
     backstage = BackstageTokens(settings.backstage_url, settings.audience, settings.trusted_plugins)
     runner = Runner(parts)
+    forwarded = forwarding_client()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -93,6 +93,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
         runner.stop()
         parts.stop()
         await backstage.close()
+        await forwarded.aclose()
 
     app = FastAPI(
         title="ML Platform",
@@ -108,6 +109,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
         app.include_router(module.router)
     _add_operations(app, parts, runner)
     _add_error_handlers(app)
+    app.add_middleware(Forwarding, leader=parts.leader, http=forwarded)
     app.add_middleware(
         IdentityMiddleware,
         authenticator=Authenticator(
@@ -121,6 +123,10 @@ def _cluster_tokens(settings: Settings, platform: Platform) -> Verifier | None:
     """With clusters, callers may bring a token of one of them, or of the one Argo CD is in."""
     if settings.local:
         return None
+    # Imported here: the client of clusters costs a platform on one machine time and memory.
+    from ml_platform.cluster.api_client import api_client  # noqa: PLC0415
+    from ml_platform.cluster.callers import ClusterCallers  # noqa: PLC0415
+
     callers = [
         ClusterCallers(name, api_client(access), settings.cluster_audiences)
         for name, access in settings.identity_clusters()
@@ -148,41 +154,29 @@ def _add_operations(app: FastAPI, platform: Platform, runner: Runner) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _error(error: MlPlatformError) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if error.http_status == 401 else None
-    return _Json({"error": error.as_dict()}, status_code=error.http_status, headers=headers)
-
-
-class _Json(JSONResponse):
-    """In ASCII: an error may quote half a character of the request, which UTF-8 cannot."""
-
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content).encode("ascii")
-
-
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(MlPlatformError)
     async def ours(_: Request, error: MlPlatformError) -> JSONResponse:
-        return _error(error)
+        return error_answer(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-        return _error(InputError(str(first["msg"]), field=".".join(place) or "body"))
+        return error_answer(InputError(str(first["msg"]), field=".".join(place) or "body"))
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 404:
-            return _error(NotFoundError("there is no such address"))
+            return error_answer(NotFoundError("there is no such address"))
         failure = InputError(str(error.detail))
-        return _Json({"error": failure.as_dict()}, status_code=error.status_code)
+        return error_answer(failure, status=error.status_code)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("%s failed", request.url.path, exc_info=error)
         text = "something failed inside the service"
-        return _error(MlPlatformError(text, hint="its log has the details"))
+        return error_answer(MlPlatformError(text, hint="its log has the details"))
 
 
 def serve(settings: Settings) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from ml_platform.cluster.callers import ClusterCallers
 from ml_platform.errors import AuthenticationError, ServiceUnavailableError
 from ml_platform.service.auth import Principal
 from ml_platform.service.user_reference import team_of_service_account, user_reference
+
+if TYPE_CHECKING:
+    from ml_platform.cluster.callers import ClusterCallers
 
 LIFETIME = 60.0
 REFUSAL_LIFETIME = 5.0

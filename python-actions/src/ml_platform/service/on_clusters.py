@@ -65,8 +65,9 @@ class OnClusters:
     def _archive(self) -> None:
         while not self._stopped.is_set():
             try:
-                rows = self._platform.journal.standing(_ENDED)
-                self._archiving.step({row.job_id: partial(self._outcome, row) for row in rows})
+                if self._platform.leader.held():
+                    rows = self._platform.journal.standing(_ENDED)
+                    self._archiving.step({row.job_id: partial(self._outcome, row) for row in rows})
             except Exception:  # a full disk ends one turn, not the thread
                 log.exception("ended jobs could not be archived; the next try follows")
             self._woken.wait(LOOK_SECONDS)

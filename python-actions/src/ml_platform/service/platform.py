@@ -27,6 +27,7 @@ from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import seed
 from ml_platform.repository.orders import Known, Receipt
 from ml_platform.service.auth import Principal
+from ml_platform.service.leader import Leader, leader_of
 from ml_platform.service.notices import Notices
 from ml_platform.service.site_files import SiteFiles
 from ml_platform.service.views import Views
@@ -40,7 +41,7 @@ COMMIT_TIMEOUT = 60.0
 class Platform:
     """Repository, committer, journal and images of one state folder. `start` before use."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, leader: Leader | None = None) -> None:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
         self.notices = Notices()
@@ -50,7 +51,10 @@ class Platform:
         self.today: Callable[[], date] = lambda: datetime.now(UTC).date()
         self.on_push: Callable[[], None] = lambda: None
         self.cluster: Cluster | None = None  # set by whoever runs jobs
-        self.committer = Committer(self.repository, self.journal, self._pushed)
+        self.leader = leader or leader_of(settings)
+        self.committer = Committer(
+            self.repository, self.journal, self._pushed, may_commit=self.leader.held
+        )
         self.views = Views(
             settings.runs_dir, self.workload_of, settings.backstage_url, local=settings.local
         )
@@ -63,9 +67,11 @@ class Platform:
     def start(self) -> None:
         self.journal.sync(self.repository, self.repository.head())
         self.committer.start()
+        self.leader.start()
 
     def stop(self) -> None:
         self.committer.stop()
+        self.leader.stop()  # after the last commit: another replica begins at once
         self.notices.close()
         self.journal.close()
 
