@@ -43,10 +43,12 @@ class Replicas:
 
     def __init__(self, api: ApiServerDouble, folder: Path) -> None:
         self.clock = Clock()
-        self.leases = [
-            Lease(api.client(folder), "ml-platform", "committer", f"http://{name}", self.clock)
-            for name in ("one", "two")
-        ]
+        self._client = api.client(folder)
+        self.leases = [self.lease(name) for name in ("one", "two")]
+
+    def lease(self, name: str) -> Lease:
+        address = f"http://{name}"
+        return Lease(self._client, "ml-platform", "committer", name, address, self.clock)
 
     @property
     def held(self) -> list[bool]:
@@ -104,6 +106,12 @@ def test_it_is_given_back_at_a_stop_so_that_nobody_waits(replicas: Replicas):
     replicas.leases[0].stop()
     assert replicas.held == [False, False]
     assert replicas.after(0.1, 1) == [False, True]
+
+
+def test_a_replica_that_was_started_again_goes_on_at_once(replicas: Replicas):
+    replicas.after(0, 0, 1)
+    replicas.leases[0] = replicas.lease("one")
+    assert replicas.after(1, 0, 1) == [True, False]
 
 
 def test_of_two_that_make_it_at_once_one_succeeds(replicas: Replicas, api: ApiServerDouble):

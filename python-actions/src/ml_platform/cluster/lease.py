@@ -15,11 +15,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +27,7 @@ from urllib3.exceptions import HTTPError
 
 log = logging.getLogger(__name__)
 DURATION, RENEW, GRACE = 15.0, 5.0, 5.0
+LOOK = 1.0  # of those who wait: at an update callers notice the change of hands by a pause only
 ADDRESS = "ml-platform/address"
 _TIMEOUT = (2.0, 3.0)
 
@@ -37,18 +35,22 @@ leading = Gauge("ml_platform_committer", "1 while this replica holds the committ
 
 
 class Lease:
-    """Looks every few seconds from `start` to `stop`; `step` is one look. `own_address`: where
-    other replicas reach this one."""
+    """Looks every few seconds from `start` to `stop`; `step` is one look.
+
+    `identity` is the same after a restart: the process before it is gone, and what it held need
+    not be waited for. `own_address`: where other replicas reach this one.
+    """
 
     def __init__(
         self,
         client: ApiClient,
         namespace: str,
         name: str,
+        identity: str,
         own_address: str | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.identity = f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        self.identity = identity
         self._api = CoordinationV1Api(client)
         self._namespace, self._name = namespace, name
         self._own_address = own_address
@@ -89,7 +91,7 @@ class Lease:
             log.warning("this replica %s", "commits now" if now else "commits no longer")
 
     def _run(self) -> None:
-        while not self._stopped.wait(RENEW if self.held() else RENEW / 2):
+        while not self._stopped.wait(RENEW if self.held() else LOOK):
             self.step()
 
     def _asked(self, work: Callable[[], None]) -> None:

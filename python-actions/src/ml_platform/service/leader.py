@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Protocol
 
 from ml_platform.settings import Settings
@@ -46,4 +47,6 @@ def leader_of(settings: Settings) -> Leader:
     from ml_platform.cluster.lease import Lease  # noqa: PLC0415
 
     namespace, _, name = settings.committer_lease.partition("/")
-    return Lease(api_client(settings.argocd), namespace, name, settings.replica_url)
+    # A pod's host name is its own; on one host the port tells replicas apart.
+    identity = f"{socket.gethostname()}_{settings.port}"
+    return Lease(api_client(settings.argocd), namespace, name, identity, settings.replica_url)
