@@ -3,6 +3,8 @@
 images/sha256-<hex>/     bin/launcher  code/  environments/<name> -> ../../../environments/<key>
                          image.json
 images/tags.json         "<workload>/<version>" -> digest, when
+
+Of an image that was built elsewhere there are only image.json and code/workload.yaml.
 """
 
 from __future__ import annotations
@@ -34,9 +36,12 @@ class LocalImage(BaseModel):
     reference: Annotated[str, Field(description="What a manifest names: registry, name, digest.")]
     built_at: datetime
     size_bytes: Annotated[int, Field(description="Environments and code, unpacked.")]
-    python: Annotated[str, Field(description="Version of Python in every environment.")]
+    python: Annotated[
+        str, Field(description="Version of Python in every environment; empty if built elsewhere.")
+    ]
     environments: Annotated[
-        dict[str, str], Field(description="Name of each environment, and the key of its folder.")
+        dict[str, str],
+        Field(description="Name of each environment, and the key of its folder on this machine."),
     ]
 
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from ml_platform.build.code_snapshot import CodeSnapshot, read_code
 from ml_platform.build.environment import (
     Lock,
@@ -28,12 +26,11 @@ from ml_platform.build.environment import (
 )
 from ml_platform.build.file_lock import file_lock
 from ml_platform.build.images import IMAGE_FILE, ImageStore, LocalImage
+from ml_platform.build.tagging import check_version, tag_image
 from ml_platform.errors import InputError, NotFoundError, WorkError
-from ml_platform.job import VERSION_RULE, Version
 from ml_platform.settings import Settings
 from ml_platform.workload import load_workload
 
-_VERSION: TypeAdapter[str] = TypeAdapter(Version)
 LAUNCHER = Path(__file__).resolve().parents[1] / "launcher.py"
 
 
@@ -82,25 +79,17 @@ def build_image(
     Raises InputError for a wrong workload or lock file, ServiceUnavailableError without network and
     WorkError when this machine cannot do it.
     """
-    _check_version(version)
+    check_version(version)
     try:
         recipe = _read(folder)
         store = ImageStore(settings)
         image = store.read(recipe.digest)
         if image is None or not _whole(image, settings):
             image = _build(recipe, version, store, settings, say)
-        return _tagged(image, version, store, settings, say)
+        return tag_image(image, version, settings, say)
     except OSError as error:
         hint = "free some space and build again" if error.errno in (28, 122) else None
         raise WorkError(f"cannot build {folder.name}: {error}", hint=hint) from error
-
-
-def _check_version(version: str) -> None:
-    """Raise InputError for a version that no job could ask for."""
-    try:
-        _VERSION.validate_python(version)
-    except ValidationError as error:
-        raise InputError(f"{VERSION_RULE}, got {version[:80]!r}", field="version") from error
 
 
 def _read(folder: Path) -> _Recipe:
@@ -156,24 +145,6 @@ def _build(
         (temporary / IMAGE_FILE).write_text(image.model_dump_json(indent=1))
         temporary.rename(folder)
     return image
-
-
-def _tagged(
-    image: LocalImage,
-    version: str,
-    store: ImageStore,
-    settings: Settings,
-    say: Callable[[str], None],
-) -> LocalImage:
-    now = datetime.now(UTC)
-    with file_lock(settings.images_dir / ".lock", say, image.workload):
-        before = store.tag(image.workload, version, image.digest, now)
-    if before is not None:
-        say(
-            f"{image.workload} {version} now stands for {image.digest[:19]}, before {before[:19]}; "
-            "jobs that were submitted before keep the old one"
-        )
-    return store.resolve(image.workload, version)
 
 
 def remove_read_only(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`ml-platform build`: make an image of a workload on this machine."""
+"""`ml-platform build`: make an image of a workload on this machine, or record one made elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ml_platform.build.local import build_image, workload_folder
+from ml_platform.build.recorded import record_image
 from ml_platform.cli.output import Format, OutputOption, print_json, print_line, say
 from ml_platform.settings import Settings
 
@@ -19,6 +20,13 @@ def build(
         Path | None,
         typer.Option(help="The workload's folder, when it is not in workloads/.", exists=True),
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            help="Build nothing: let the version stand for this pushed image, by digest. For clusters.",
+            metavar="REGISTRY/NAME@sha256:…",
+        ),
+    ] = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Build an image: the workload's locked packages and its code as they are now.
@@ -28,9 +36,13 @@ def build(
     """
     settings = Settings()
     folder = path.resolve() if path else workload_folder(workload, settings)
-    image = build_image(folder, version, settings, say)
-    say(f"{image.workload} {image.version} is ready ({image.size_bytes / 1e6:.0f} MB)")
-    if output is Format.JSON:
-        print_json(image)
+    if image is None:
+        made = build_image(folder, version, settings, say)
+        say(f"{made.workload} {made.version} is ready ({made.size_bytes / 1e6:.0f} MB)")
     else:
-        print_line(image.reference)
+        made = record_image(folder, version, image, settings, say)
+        say(f"{made.workload} {made.version} is on record")
+    if output is Format.JSON:
+        print_json(made)
+    else:
+        print_line(made.reference)
