@@ -69,6 +69,10 @@ class Portal:
         done = next(event for event in reversed(events) if event["type"] == "completion")
         return str(done["body"]["output"]["links"][0]["url"])
 
+    def get(self, path: str) -> Any:
+        """The JSON at a path of the portal's backends."""
+        return self._asked("GET", path)
+
     def _asked(self, method: str, path: str, **options: Any) -> Any:
         try:
             response = self._http.request(method, path, **options)
