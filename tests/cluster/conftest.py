@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from platform_service import PlatformService
 from testbed.attach import is_up, running_layout  # lies beside this file
 from testbed.cluster import Cluster
 from testbed.objects import Objects
@@ -95,3 +96,15 @@ def team(cluster: Cluster) -> Iterator[str]:
     add_team(cluster, name)
     yield name
     remove_team(cluster, name)
+
+
+@pytest.fixture(scope="session")
+def platform(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PlatformService]:
+    """The platform's service, running, with the probe's image on record."""
+    platform = PlatformService(cluster, tmp_path_factory.mktemp("platform"))
+    platform.record_probe()
+    platform.start()
+    yield platform
+    platform.stop()
