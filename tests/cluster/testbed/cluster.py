@@ -136,13 +136,17 @@ class Cluster:
             self.objects.patch(_APPLICATION, "ApplicationSet", name, change, "argocd")
 
     def wait_synced(self, application: str, commit: str, seconds: float = 90.0) -> None:
-        """Until Argo CD has applied the commit. Refreshes again and again: one can be swallowed."""
+        """Until Argo CD has applied the commit or a later one.
+
+        Asks for a refresh again and again: one that comes during another is swallowed.
+        """
 
         def synced() -> bool:
             found = self.objects.find(_APPLICATION, "Application", application, "argocd") or {}
             sync = found.get("status", {}).get("sync", {})
             phase = found.get("status", {}).get("operationState", {}).get("phase", "Succeeded")
-            if (sync.get("status"), sync.get("revision"), phase) == ("Synced", commit, "Succeeded"):
+            at_rest = (sync.get("status"), phase) == ("Synced", "Succeeded")
+            if at_rest and self.repository.follows(sync.get("revision", ""), commit):
                 return True
             if found:
                 self.refresh(application)

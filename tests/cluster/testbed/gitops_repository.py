@@ -24,6 +24,12 @@ class GitopsRepository:
     def head(self) -> str:
         return str(self._git.references[BRANCH].target)
 
+    def follows(self, commit: str, earlier: str) -> bool:
+        """Whether `commit` is `earlier` or came after it."""
+        if commit == earlier:
+            return True
+        return commit in self._git and self._git.descendant_of(commit, earlier)
+
     def read(self, path: str) -> str | None:
         """A file of the newest commit, or None."""
         tree = self._tree()

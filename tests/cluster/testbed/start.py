@@ -16,9 +16,9 @@ from testbed.containers import import_images
 from testbed.control_plane import control_plane
 from testbed.fake_nodes import kwok, write_kwok_configuration
 from testbed.gitops_repository import GitopsRepository
-from testbed.images import probe_image
+from testbed.images import NO_IMAGE, ProbeImage, probe_image
 from testbed.kubeconfigs import make_kubeconfigs
-from testbed.layout import NODE, Layout
+from testbed.layout import NODE, NODE_POOL, Layout
 from testbed.network import check_ports, make_network
 from testbed.node import node, write_node_configuration
 from testbed.platform_tree import Document, Rendering, make_tree, without_processes
@@ -31,6 +31,8 @@ TOOLS = ("etcd", "k8s", "kuberay", "kueue", "argocd", "kwok", "coredns", "kustom
 _RELEASED = ("argocd", "kuberay", "kueue")
 # Host processes stand in for these two Applications.
 _NOT_SYNCED = {"kuberay", "kueue"}
+# What kwok plays where no kubelet can run.
+_LARGE = {"cpu": "64", "memory": "256Gi", "nvidia.com/gpu": "4"}
 _NAMESPACES = (argo.NAMESPACE, operators.KUBERAY_NAMESPACE, operators.KUEUE_NAMESPACE)
 
 
@@ -51,18 +53,18 @@ class Start:
         check_programs(real_pods=layout.real_pods)
         check_ports(layout)
         self._tools = build_tools(*TOOLS)
-        self._image = probe_image(self._say)
+        self._image = probe_image(self._say) if layout.real_pods else None
         self._prepare()
         self._say("starting the control plane")
         with ThreadPoolExecutor(6) as pool:
             rendered = {name: pool.submit(self._render, name) for name in _RELEASED}
             self._start(control_plane(layout, self._tools)[:2])
-            images = pool.submit(self._start_node) if layout.real_pods else None
+            started = pool.submit(self._start_node, self._image) if self._image else None
             self._start_control_plane()
             self._cluster = Cluster.of(layout)
             released = {name: future.result() for name, future in rendered.items()}
             self._install(released)
-            self._wait_for_node(images)
+            self._wait_for_node(started)
         self._apply_site()
         (layout.state / "up").touch()
         self._say("the cluster is up")
@@ -70,7 +72,8 @@ class Start:
 
     def _prepare(self) -> None:
         layout = self._layout
-        shutil.rmtree(layout.programs, ignore_errors=True)
+        for left_over in (layout.programs, layout.logs):
+            shutil.rmtree(left_over, ignore_errors=True)
         layout.runs.mkdir(parents=True, exist_ok=True)
         layout.runs.chmod(0o777)  # pods write as another user
         make_certificates(layout.certificates)
@@ -84,7 +87,8 @@ class Start:
         if layout.real_pods:
             make_network(layout)
             write_node_configuration(layout)
-        (layout.state / "image").write_text(self._image.reference)
+        image = self._image.reference if self._image else NO_IMAGE
+        (layout.state / "image").write_text(image)
         kubectl = layout.state / "kubectl"
         kubectl.unlink(missing_ok=True)
         kubectl.symlink_to(self._tools.program("k8s", "kubectl"))
@@ -104,19 +108,21 @@ class Start:
         self._start(control_plane(self._layout, self._tools)[2:])
         self._start([kwok(self._layout, self._tools)])
 
-    def _start_node(self) -> None:
+    def _start_node(self, image: ProbeImage) -> None:
         containerd, *others = node(self._layout, self._tools)
         self._start([containerd])
         self._components["containerd"].wait_ready()
-        import_images(self._layout, self._image)
+        import_images(self._layout, image)
         self._components["apiserver"].wait_ready(120)
         self._start(others)
 
     def _wait_for_node(self, started: Future[None] | None) -> None:
+        cluster = self._cluster
         if started is None:
+            cluster.add_nodes(1, NODE_POOL, _LARGE)
+            self._say("node ready, played by kwok")
             return
         started.result()
-        cluster = self._cluster
         kubelet = self._components["kubelet"]
         wait_until(lambda: cluster.node_ready(NODE), "node1 is ready", 120, explain=kubelet.tail)
         for name in ("coredns", "kube-proxy"):
