@@ -54,6 +54,8 @@ def test_one_image_has_one_definition(tiny: Path, on_cluster: Settings) -> None:
         (f"registry.ml-platform.local/workloads/tiny:v1@{DIGEST}x", "by digest"),
         (f"docker.io/library/tiny@{DIGEST}", "must lie in registry.ml-platform.local/workloads/"),
         (f"registry.ml-platform.local/workloads-evil/tiny@{DIGEST}", "must lie in"),
+        (f"registry.ml-platform.local/workloads/tiny:v1@{DIGEST}", "without a tag"),
+        (f"registry.ml-platform.local/workloads/../tiny@{DIGEST}", "must be a plain name"),
         ("", "by digest"),
     ],
 )

@@ -199,6 +199,15 @@ def test_an_unknown_workload_cannot_be_built(cli: Cli):
     assert said.code == 1 and "error: workload: there is no workload" in said.err
 
 
+def test_nothing_is_built_for_clusters_that_could_not_run_it(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ML_PLATFORM_CLUSTERS", '[{"name": "one"}]')
+    said = cli("build", "stellar_optimization", "v1")
+    assert said.code == 1
+    assert said.err.startswith("error: --image: clusters cannot run what is built here")
+
+
 def test_every_command_has_help_that_starts_with_a_sentence(cli: Cli):
     shown = cli("--help")
     jobs = ("submit", "list", "get", "logs", "cancel", "open")

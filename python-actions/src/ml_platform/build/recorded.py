@@ -15,6 +15,9 @@ from ml_platform.job import DIGEST_REFERENCE
 from ml_platform.settings import Settings
 from ml_platform.workload import FILE_NAME, load_workload
 
+# As the admission policy `rayjob-shape` has it: a tag beside a digest would say something else.
+_NAME = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
 
 def record_image(
     folder: Path,
@@ -65,6 +68,13 @@ def _check_reference(reference: str, settings: Settings) -> None:
             f"must lie in {settings.image_registry}/, since clusters admit no other registry",
             field="image",
             hint="push it there, or change ML_PLATFORM_IMAGE_REGISTRY and gitops/site/site.yaml",
+        )
+    name = reference.removeprefix(f"{settings.image_registry}/").partition("@")[0]
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"must be a plain name before the @, without a tag, got {name[:120]!r}",
+            field="image",
+            hint="the digest alone says which image it is",
         )
 
 

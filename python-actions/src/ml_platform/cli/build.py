@@ -10,6 +10,7 @@ import typer
 from ml_platform.build.local import build_image, workload_folder
 from ml_platform.build.recorded import record_image
 from ml_platform.cli.output import Format, OutputOption, print_json, print_line, say
+from ml_platform.errors import InputError
 from ml_platform.settings import Settings
 
 
@@ -36,6 +37,12 @@ def build(
     """
     settings = Settings()
     folder = path.resolve() if path else workload_folder(workload, settings)
+    if image is None and not settings.local:
+        raise InputError(
+            "clusters cannot run what is built here",
+            field="--image",
+            hint="build and push it (docker/README.md), then give --image <registry>/<name>@sha256:…",
+        )
     if image is None:
         made = build_image(folder, version, settings, say)
         say(f"{made.workload} {made.version} is ready ({made.size_bytes / 1e6:.0f} MB)")
