@@ -34,9 +34,10 @@ class Program:
     def save(self, folder: Path) -> None:
         """Keep it, so that another process can start the component again."""
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{self.name}.json"
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(asdict(self), indent=1))
+        draft = folder / f".{self.name}.new"
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(asdict(self), indent=1))
+        draft.rename(folder / f"{self.name}.json")  # whole at any time: others read all of them
 
     @classmethod
     def load(cls, file: Path) -> Program:
