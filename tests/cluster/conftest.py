@@ -49,10 +49,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         say(f"using the cluster that is up: {layout.state}")
         yield Cluster.of(layout)
     else:
-        try:
-            yield Start(layout, say).run()
-        finally:
-            stop(layout, say)
+        yield Start(layout, say).run()
+        stop(layout, say)
 
 
 def _given(kubeconfig: Path, scratch: Path) -> Cluster:

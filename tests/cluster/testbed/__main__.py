@@ -33,12 +33,7 @@ def up() -> None:
     if is_up(layout):
         say("the cluster is up already")
     else:
-        try:
-            Start(layout, say).run()
-        except BaseException:
-            say("it did not start; what was started is ended again")
-            stop(layout, say)
-            raise
+        Start(layout, say).run()
     print(
         _NEXT.format(
             kubeconfig=layout.admin_kubeconfig,

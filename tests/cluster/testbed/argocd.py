@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 from pathlib import Path
 
 from testbed.component import Program
 from testbed.layout import LOOPBACK, PORTS, Layout
+from testbed.objects import Objects
 from testbed.platform_tree import Document, container_of, environment_of
 from testbed.readiness import health
 from testbed.tools import Tools
@@ -46,6 +48,12 @@ def prepare_argocd(layout: Layout, tools: Tools) -> None:
     for script in ("git-verify-wrapper.sh", "gpg-wrapper.sh"):
         shutil.copyfile(tools.module_file("argocd", f"hack/{script}"), programs / script)
         (programs / script).chmod(0o755)
+
+
+def add_session_key(objects: Objects) -> None:
+    """What Argo CD's own server would write at its first start; the controllers wait for it."""
+    change = {"stringData": {"server.secretkey": secrets.token_hex(16)}}
+    objects.patch("v1", "Secret", "argocd-secret", change, NAMESPACE)
 
 
 def remove_argocd(layout: Layout) -> None:
@@ -137,5 +145,5 @@ def _application_sets(layout: Layout, tools: Tools, released: list[Document]) ->
         "--enable-leader-election=false",
     ]
     environment = _environment(layout, released, "Deployment", APPLICATION_SETS, APPLICATION_SETS)
-    ready = health("applicationset-probe", "/readyz")
+    ready = health("applicationset-metrics", "/metrics")  # its probe address answers nothing
     return Program("applicationset-controller", command, ready, environment)

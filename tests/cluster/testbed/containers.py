@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import tempfile
 from pathlib import Path
+
+import psutil
 
 from testbed.images import BASE_NAME, ProbeImage
 from testbed.layout import Layout
@@ -48,6 +51,17 @@ def remove_containers(layout: Layout) -> None:
         _quietly(layout, "tasks", "delete", "--force", task)
     for container in _ctr(layout, "containers", "list", "--quiet").split():
         _quietly(layout, "containers", "delete", container)
+
+
+def end_shims(layout: Layout) -> None:
+    """Containers outlive a containerd that was killed; their shims name its socket."""
+    socket = str(layout.containerd_socket)
+    for process in psutil.process_iter(["name", "cmdline"]):
+        named = str(process.info["name"]).startswith("containerd-shim")
+        if named and socket in (process.info["cmdline"] or []):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for member in [*process.children(recursive=True), process]:
+                    member.kill()
 
 
 def _quietly(layout: Layout, *arguments: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -21,10 +22,17 @@ from testbed.kubeconfigs import make_kubeconfigs
 from testbed.layout import NODE, NODE_POOL, Layout
 from testbed.network import check_ports, make_network
 from testbed.node import node, write_node_configuration
-from testbed.platform_tree import Document, Rendering, make_tree, without_processes
+from testbed.platform_tree import (
+    Document,
+    Rendering,
+    make_tree,
+    without_descriptions,
+    without_processes,
+)
 from testbed.requirements_check import check_programs
+from testbed.stop import stop
 from testbed.tools import build_tools
-from testbed.waiting import wait_until
+from testbed.waiting import TestbedError, wait_until
 
 Say = Callable[[str], None]
 TOOLS = ("etcd", "k8s", "kuberay", "kueue", "argocd", "kwok", "coredns", "kustomize")
@@ -48,9 +56,26 @@ class Start:
         self._tell(f"[{time.monotonic() - self._began:4.0f}s] {text}")
 
     def run(self) -> Cluster:
-        """Raises TestbedError with the end of the log of what did not start."""
+        """Raises TestbedError with the end of the log of what did not start, and ends the rest."""
+        self._layout.state.mkdir(parents=True, exist_ok=True)
+        with self._layout.state.with_suffix(".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise TestbedError("another process is starting the cluster") from error
+            try:
+                return self._run()
+            except BaseException:
+                self._say("it did not start; what was started is ended again")
+                stop(self._layout, self._say)
+                raise
+
+    def _run(self) -> Cluster:
         layout = self._layout
         check_programs(real_pods=layout.real_pods)
+        if layout.pids.exists():
+            self._say("ending what a start that was cut off left behind")
+            stop(layout, self._say)
         check_ports(layout)
         self._tools = build_tools(*TOOLS)
         self._image = probe_image(self._say) if layout.real_pods else None
@@ -135,7 +160,9 @@ class Start:
         everything = [item for items in released.values() for item in without_processes(items)]
         early = ("CustomResourceDefinition", "Namespace")
         missing = [namespace(name) for name in _NAMESPACES]
-        objects.apply_all([*missing, *(d for d in everything if d["kind"] in early)])
+        kinds = [without_descriptions(item) for item in everything if item["kind"] in early]
+        self._say("releases rendered")
+        objects.apply_all([*missing, *kinds])
         for item in everything:
             if item["kind"] == "CustomResourceDefinition":
                 self._wait_served(item)
@@ -154,6 +181,7 @@ class Start:
         ):
             made = self._cluster.kubeconfig_of(space, account)
             made.replace(layout.kubeconfigs / account)
+        argo.add_session_key(objects)
         operators.write_kueue_configuration(layout, released["kueue"])
         self._start([operators.kueue(layout, self._tools)])
         self._start([operators.kuberay(layout, self._tools, released["kuberay"])])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from testbed.argocd import remove_argocd
 from testbed.component import Component, Program
-from testbed.containers import remove_containers
+from testbed.containers import end_shims, remove_containers
 from testbed.layout import Layout
 from testbed.network import remove_network
 
@@ -32,6 +32,7 @@ def stop(layout: Layout, say: Callable[[str], None]) -> None:
         if name in components:
             components[name].stop()
     if layout.real_pods:
+        end_shims(layout)
         remove_network(layout)
     remove_argocd(layout)
     if layout.state.exists():
