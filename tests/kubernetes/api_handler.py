@@ -40,6 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._watch(_collection(parts.path), query)
         elif (found := self._one(parts.path)) is not None:
             self._answer(200, found)
+        elif _names_an_object(parts.path):
+            self._answer(404, {"message": f"{parts.path} not found", "code": 404})
         else:
             self._list(_collection(parts.path), query)
 
@@ -186,6 +188,10 @@ def _collection(path: str) -> str:
 def _namespace(path: str) -> str:
     _, found, rest = path.partition("/namespaces/")
     return rest.partition("/")[0] if found else ""
+
+
+def _names_an_object(path: str) -> bool:
+    return path.partition("/namespaces/")[2].count("/") == 2
 
 
 def _matches(item: Object, query: dict[str, str]) -> bool:

@@ -98,18 +98,7 @@ class ClusterWorld:
         self.server.put(RAYJOBS, item)
 
     def workload(self, job_id: str, *conditions: dict[str, str], **status: Any) -> None:
-        owner = {"kind": "RayJob", "name": job_id}
-        metadata = {
-            "namespace": TEAM,
-            "name": f"rayjob-{job_id}-1a2b3",
-            "ownerReferences": [owner],
-        }
-        item = {
-            "metadata": metadata,
-            "spec": {"queueName": TEAM, "active": True, "podSets": [{"template": {"big": "x"}}]},
-            "status": {"conditions": list(conditions), **status},
-        }
-        self.server.put(WORKLOADS, item)
+        put_workload(self.server, TEAM, job_id, *conditions, **status)
 
     def pod(self, job_id: str, name: str, role: str | None, **more: Any) -> None:
         """`role`: head or worker; None for the submitter."""
@@ -137,6 +126,20 @@ RUNNING = {
     "message": "Job is currently running.",
 }
 ADMITTED = {"type": "Admitted", "status": "True", "lastTransitionTime": "2026-11-26T10:00:30Z"}
+
+
+def put_workload(
+    server: ApiServer, team: str, job_id: str, *conditions: dict[str, str], **status: Any
+) -> None:
+    """Kueue's Workload of a job."""
+    metadata = {
+        "namespace": team,
+        "name": f"rayjob-{job_id}-1a2b3",
+        "ownerReferences": [{"kind": "RayJob", "name": job_id}],
+    }
+    spec = {"queueName": team, "active": True, "podSets": [{"template": {"big": "x"}}]}
+    item = {"metadata": metadata, "spec": spec}
+    server.put(WORKLOADS, {**item, "status": {"conditions": list(conditions), **status}})
 
 
 def no_quota(amount: str = "1") -> dict[str, str]:

@@ -7,6 +7,7 @@ from cluster_world import PODS, RUNNING, TEAM, ClusterWorld
 from ray_fixture import eventually
 
 from ml_platform.errors import InputError, NotFoundError
+from ml_platform.service.views import log_sources
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_a_log_comes_from_the_newest_attempts_pod(
 ):
     assert _log(world, running, source) == f"{pod} says\n".encode()
     assert world.server.count(f"/namespaces/{TEAM}/pods/{pod}/log?container=ray-") == 1
+
+
+def test_every_log_that_a_job_offers_can_be_read(world: ClusterWorld, running: str):
+    program, *pods = log_sources(world.row(running))
+    assert (program.name, program.every_attempt) == ("job", True)
+    assert [(pod.name, pod.title) for pod in pods] == [
+        ("submitter", "Submitter"),
+        ("head", "Head"),
+        ("worker-0", "Worker 0"),
+        ("worker-1", "Worker 1"),
+    ]
+    for pod in pods:
+        assert not pod.every_attempt
+        assert _log(world, running, pod.name).endswith(b" says\n")
 
 
 def test_a_followed_log_comes_as_it_is_written_and_ends_with_its_pod(
