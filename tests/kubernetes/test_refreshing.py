@@ -110,14 +110,23 @@ def news() -> list[str]:
 
 
 @pytest.fixture
+def leads() -> list[bool]:
+    return [True]
+
+
+@pytest.fixture
 def refresher(
-    api: KubernetesApi, server: ApiServer, repository: GitopsRepository, news: list[str]
+    api: KubernetesApi,
+    server: ApiServer,
+    repository: GitopsRepository,
+    news: list[str],
+    leads: list[bool],
 ) -> Iterator[Refresher]:
     wake: list[Refresher] = []
     applications = Applications(api, "argocd", lambda folder: wake[0].wake() if wake else None)
     server.put(f"{ARGOCD}/applicationsets", {"metadata": {"namespace": "argocd", "name": "jobs"}})
     applications.start()
-    refresher = Refresher(repository, applications, news.append)
+    refresher = Refresher(repository, applications, news.append, lambda: leads[0])
     wake.append(refresher)
     refresher.start()
     yield refresher
@@ -229,4 +238,22 @@ def test_an_argo_cd_that_does_not_answer_is_asked_again(
     server.refusals = [(503, "is restarting")] * 3
     _commit(repository)
     refresher.wake()
+    eventually(lambda: argo.status == synced(repository.head()))
+
+
+def test_a_replica_that_does_not_commit_asks_only_once_it_does(
+    server: ApiServer,
+    repository: GitopsRepository,
+    refresher: Refresher,
+    news: list[str],
+    leads: list[bool],
+):
+    leads[0] = False
+    argo = ArgoCd(server, [done], repository)
+    argo.make(synced(OLD))
+    _commit(repository)
+    eventually(lambda: news == [FOLDER])
+    eventually(lambda: refresher._waiting[FOLDER].pause > refreshing.FIRST_PAUSE_SECONDS)
+    assert argo.asked == 0
+    leads[0] = True
     eventually(lambda: argo.status == synced(repository.head()))

@@ -59,8 +59,13 @@ class Refresher:
     """One thread for all folders; `wake` makes it look at once."""
 
     def __init__(
-        self, repository: Repository, applications: Applications, on_news: Callable[[str], None]
+        self,
+        repository: Repository,
+        applications: Applications,
+        on_news: Callable[[str], None],
+        may_ask: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_ask = may_ask  # whether this replica of the service is the one that does
         self._repository = repository
         self._applications = applications
         self._on_news = on_news
@@ -146,7 +151,7 @@ class Refresher:
         if now - since > LONG_SECONDS and not waiting.told:
             waiting.told = True
             log.warning("%s of %s is not applied after %.0f s", commit[:10], name, now - since)
-        if application is None or not refresh_is_due(application):
+        if self._may_ask() and (application is None or not refresh_is_due(application)):
             waiting.asked = now
             try:
                 self._applications.refresh(name)

@@ -31,7 +31,10 @@ class OnClusters:
         self._platform = platform
         self._cluster = KubernetesCluster(settings.clusters, settings.argocd, platform.journal)
         self._refresher = Refresher(
-            platform.repository, self._cluster.applications, self._cluster.folder_changed
+            platform.repository,
+            self._cluster.applications,
+            self._cluster.folder_changed,
+            platform.leader.held,
         )
         self._cluster.on_application = self._refresher.wake
         platform.cluster = self._cluster
