@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from foreign_writer import push
 from service_world import ADA, EVE, OTHER_TEAM, Service, content_of
 
+from ml_platform.job import Phase
+from ml_platform.service.views import hops
 from ml_platform.yaml_document import from_yaml
 
 
@@ -101,6 +104,46 @@ def test_pages_of_the_list_show_every_job_once_newest_first(service: Service):
         seen += [item["id"] for item in page["items"]]
         cursor = page["next_cursor"]
     assert seen == made[::-1]
+
+
+def test_the_list_can_be_of_jobs_that_have_ended_or_of_the_others(service: Service):
+    stays, goes = (service.submitted(name)["job_id"] for name in ("stays", "goes"))
+    service.cancel(goes)
+
+    def listed(query: str) -> list[str]:
+        page = service.client().get(f"/v1/jobs?{query}").json()
+        assert page["total"] == len(page["items"])
+        return [item["id"] for item in page["items"]]
+
+    assert listed("ended=false") == [stays]
+    assert listed("ended=true") == [goes]
+    assert listed("ended=true&phase=cancelled") == [goes]
+    assert listed("ended=true&phase=submitted") == []
+
+
+def test_a_job_that_was_sent_back_has_the_rest_of_its_road_ahead(shared_service: Service, job: str):
+    names = ("applied", "admitted", "cluster-ready", "running")
+    times = dict.fromkeys(names, "2026-11-26T10:00:00+00:00")
+    row = shared_service.platform.journal.get(job)
+    row = replace(row, hops={**row.hops, **times})
+
+    def passed(phase: Phase) -> list[str]:
+        road = hops(replace(row, phase=phase), local=False)
+        return [hop.name for hop in road if hop.at]
+
+    assert passed(Phase.RUNNING) == ["submitted", *names]
+    assert passed(Phase.QUEUED) == ["submitted", "applied"]
+    assert passed(Phase.STARTING) == ["submitted", "applied", "admitted", "cluster-ready"]
+
+
+def test_without_a_cluster_a_job_has_one_log(shared_service: Service, job: str):
+    sources = shared_service.client().get(f"/v1/jobs/{job}").json()["log_sources"]
+    assert sources == [{"name": "job", "title": "Program", "every_attempt": True}]
+
+
+def test_teams_name_the_group_of_their_members(shared_service: Service):
+    for team in shared_service.client().get("/v1/teams").json():
+        assert team["group"] == f"group:default/{team['name']}"
 
 
 @pytest.mark.parametrize(

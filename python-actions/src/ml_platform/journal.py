@@ -14,7 +14,7 @@ from ml_platform.errors import NotFoundError
 from ml_platform.job import Phase
 from ml_platform.journal_database import JournalDatabase
 from ml_platform.journal_row import Row, merged, read_manifest, row_from_manifest
-from ml_platform.journal_search import search_condition
+from ml_platform.journal_search import Value, search_condition
 from ml_platform.repository import layout
 from ml_platform.repository.git import CommitInfo, GitopsRepository
 from ml_platform.repository.orders import Known, Written
@@ -174,14 +174,14 @@ class SqliteJournal:
     def select(
         self,
         teams: tuple[str, ...] | None,
-        where: dict[str, str | None],
+        where: Mapping[str, Value],
         search: str | None,
         limit: int,
         before: int | None,
     ) -> tuple[list[Row], int]:
         """Newest first: rows of one page and the number of all that match.
 
-        `teams` None means all teams. `where`: equal values of team, phase, owner, workload, pool.
+        `teams` None means all teams. `where`: values of team, phase, owner, workload, pool.
         `search`: a part of the id, of the owner or of a tag.
         """
         condition, values = search_condition(teams, where, search)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+Value = str | tuple[str, ...] | None
+
 
 def search_condition(
-    teams: tuple[str, ...] | None, where: Mapping[str, str | None], search: str | None
+    teams: tuple[str, ...] | None, where: Mapping[str, Value], search: str | None
 ) -> tuple[str, list[str]]:
-    """Condition and its values. `where`: names of columns, which are ours, with equal values."""
-    clauses, values = ["1"], []
-    if teams is not None:
-        clauses.append(f"team IN ({','.join('?' * len(teams))})")
-        values += list(teams)
-    for column, value in where.items():
+    """Condition and its values. `where`: names of columns, which are ours, with equal values, or
+    with several that will do."""
+    clauses: list[str] = ["1"]
+    values: list[str] = []
+    for column, value in [("team", teams), *where.items()]:
         if value is not None:
-            clauses.append(f"{column} = ?")
-            values.append(value)
+            choice = (value,) if isinstance(value, str) else value
+            clauses.append(f"{column} IN ({','.join('?' * len(choice))})")
+            values += choice
     if search:
         pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         clauses.append(

@@ -4,9 +4,27 @@ import {
   startTestBackend,
 } from '@backstage/backend-test-utils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
-import { runningJob } from '@internal/plugin-ml-platform-common/fixtures';
+import { Job } from '@internal/plugin-ml-platform-common';
+import {
+  preemptedJob,
+  runningJob,
+  startingJob,
+  teams,
+} from '@internal/plugin-ml-platform-common/fixtures';
 import { mlPlatformPlugin } from './plugin';
+import { createRouter } from './service/router';
 import { FakeJobService } from './testing/FakeJobService';
+
+/** Every route of the plugin's table, with its places filled. */
+const everyPath = createRouter({
+  httpAuth: mockServices.httpAuth.mock(),
+  permissions: mockServices.permissions.mock(),
+  jobs: { get: jest.fn() },
+}).stack.flatMap(layer =>
+  layer.route
+    ? [layer.route.path.replace(':id', runningJob.id).replace('*', 'a.html')]
+    : [],
+);
 
 type Backend = Awaited<ReturnType<typeof startTestBackend>>;
 
@@ -49,22 +67,20 @@ describe('ml-platform backend', () => {
     await service.stop();
   });
 
-  it.each([
-    '/me',
-    '/jobs',
-    `/jobs/${runningJob.id}`,
-    `/jobs/${runningJob.id}/logs`,
-    `/jobs/${runningJob.id}/results/boundary.png`,
-    `/previews/${runningJob.id}/convergence.html`,
-    '/events',
-    '/pools',
-  ])('refuses %s without identity and never asks the service', async path => {
-    const answer = await ask(path, {
-      headers: { Authorization: mockCredentials.none.header() },
-    });
-    expect(answer.status).toBe(401);
-    expect(service.calls).toEqual([]);
+  it('has the routes that are refused below', () => {
+    expect(everyPath).toHaveLength(13);
   });
+
+  it.each(everyPath)(
+    'refuses %s without identity and never asks the service',
+    async path => {
+      const answer = await ask(path, {
+        headers: { Authorization: mockCredentials.none.header() },
+      });
+      expect(answer.status).toBe(401);
+      expect(service.calls).toEqual([]);
+    },
+  );
 
   it('refuses a user whom the permission policy denies', async () => {
     const strict = await startBackend(service.url, AuthorizeResult.DENY);
@@ -86,6 +102,27 @@ describe('ml-platform backend', () => {
         targetPluginId: 'ml-platform',
       })}`,
     );
+  });
+
+  it('hands on whether jobs have ended, and which log is meant', async () => {
+    const list = await ask('/jobs?ended=false', { headers: user });
+    const { items } = await list.json();
+    expect(items.map((job: Job) => job.id)).toContain(preemptedJob.id);
+    expect(items.some((job: Job) => job.state.final)).toBe(false);
+    const log = await ask(
+      `/jobs/${startingJob.id}/logs?source=head&tail=9&follow=true&attempt=1`,
+      { headers: user },
+    );
+    expect(await log.text()).toBe('Ray runtime started.\n');
+    expect(service.calls.map(call => call.path)).toEqual([
+      '/v1/jobs?ended=false',
+      `/v1/jobs/${startingJob.id}/logs?attempt=1&tail=9&follow=true&source=head`,
+    ]);
+  });
+
+  it('carries what holds up the jobs of teams', async () => {
+    const answer = await ask('/teams', { headers: user });
+    expect(await answer.json()).toEqual(teams);
   });
 
   it('answers with the service’s own refusal', async () => {

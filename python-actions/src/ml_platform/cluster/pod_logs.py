@@ -11,6 +11,7 @@ from ml_platform.cluster.starting import HEAD, SUBMITTER, WORKER, role_of
 from ml_platform.errors import InputError, NotFoundError
 
 Object = dict[str, Any]
+OF_JOB = "job"  # no pod's: what the program wrote in all attempts
 _SOURCE = re.compile(r"(submitter|head|worker-([0-9]{1,4}))\Z")
 _WAITING = frozenset({"PodInitializing", "ContainerCreating"})
 
@@ -26,14 +27,23 @@ def pod_of(pods: Sequence[Object], job_id: str, source: str) -> Object:
             f"must be job, submitter, head or worker-<number>, got {source[:40]!r}", field="source"
         )
     role = source if found[2] is None else WORKER
-    of_role = [pod for pod in pods if role_of(pod) == role]
-    if role != SUBMITTER:
-        of_role = _newest_cluster(pods, of_role)
+    of_role = _of_role(pods, role)
     index = -1 if found[2] is None else int(found[2])
     try:
         return of_role[index]
     except IndexError:
         raise _no_pod(job_id, source, len(of_role)) from None
+
+
+def sources_of(pods: Sequence[Object]) -> list[str]:
+    """Every source that `pod_of` finds a pod for."""
+    single = [role for role in (SUBMITTER, HEAD) if _of_role(pods, role)]
+    return [*single, *(f"{WORKER}-{index}" for index in range(len(_of_role(pods, WORKER))))]
+
+
+def _of_role(pods: Sequence[Object], role: str) -> list[Object]:
+    found = [pod for pod in pods if role_of(pod) == role]
+    return found if role == SUBMITTER else _newest_cluster(pods, found)
 
 
 def container_of(pod: Object) -> str:

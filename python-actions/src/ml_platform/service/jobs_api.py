@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 
 from ml_platform.errors import InputError, NotAllowedError
 from ml_platform.job import Phase
+from ml_platform.journal_search import Value
 from ml_platform.service import models
 from ml_platform.service.auth import Principal
 from ml_platform.service.caller import platform_of, user_of
@@ -25,6 +26,9 @@ def list_jobs(  # noqa: PLR0913, PLR0917  # one argument per query parameter is 
     platform: Parts,
     team: str | None = None,
     phase: Phase | None = None,
+    ended: Annotated[
+        bool | None, Query(description="Only jobs that have ended, or only the others.")
+    ] = None,
     workload: str | None = None,
     owner: str | None = None,
     pool: str | None = None,
@@ -37,9 +41,9 @@ def list_jobs(  # noqa: PLR0913, PLR0917  # one argument per query parameter is 
         raise NotAllowedError(
             f"you are no member of {team[:60]}", field="team", hint=", ".join(sorted(teams))
         )
-    where = {
+    where: dict[str, Value] = {
         "team": team,
-        "phase": phase.value if phase else None,
+        "phase": _phases(phase, ended),
         "workload": workload,
         "owner": user.user if owner == "me" else owner,
         "pool": pool,
@@ -49,6 +53,12 @@ def list_jobs(  # noqa: PLR0913, PLR0917  # one argument per query parameter is 
     return models.JobPage(
         items=[platform.views.summary(row) for row in rows], total=total, next_cursor=last
     )
+
+
+def _phases(phase: Phase | None, ended: bool | None) -> tuple[str, ...] | None:
+    if phase is None and ended is None:
+        return None
+    return tuple(p.value for p in Phase if phase in (None, p) and ended in (None, p.final))
 
 
 def _before(cursor: str | None) -> int | None:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from ml_platform.cluster.interface import LogStream
+from ml_platform.cluster.pod_logs import OF_JOB
 from ml_platform.errors import ClusterError, NotFoundError
 from ml_platform.job import Phase
 from ml_platform.journal_row import Row
@@ -27,7 +28,6 @@ from ml_platform.service.pod_log_reader import blocks_of
 router = APIRouter(prefix="/v1/jobs")
 FOLLOW_SECONDS = 0.3
 LAST_WORDS = timedelta(seconds=60)  # more than any grace period: a lost launcher records no end
-OF_JOB = "job"
 # The pod that repeats the program's output, for runs that write where the service sees nothing.
 STAND_IN = "submitter"
 

@@ -72,6 +72,16 @@ class JobSummary(ApiModel):
     page_url: str
 
 
+class LogSource(ApiModel):
+    """One of the logs that a job has now; `name` is what `source` of the log's route takes."""
+
+    name: str
+    title: str
+    every_attempt: Annotated[
+        bool, Field(description="Whether earlier attempts have it too, or only the newest.")
+    ]
+
+
 class Job(JobSummary):
     """Everything that the job page shows."""
 
@@ -82,6 +92,7 @@ class Job(JobSummary):
     path: Annotated[str, Field(description="The manifest's path in the GitOps repository.")]
     summary: dict[str, Any] | None = None
     cause: str | None = None
+    log_sources: list[LogSource]
 
 
 class JobPage(ApiModel):
@@ -159,6 +170,7 @@ class PoolView(ApiModel):
 class TeamView(ApiModel):
     name: str
     title: str
+    group: Annotated[str, Field(description="Catalog reference of the group of its members.")]
     member: bool
     problems: Annotated[
         list[str],

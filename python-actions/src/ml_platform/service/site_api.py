@@ -89,6 +89,7 @@ def list_teams(user: User, platform: Parts) -> list[models.TeamView]:
         models.TeamView(
             name=team.name,
             title=team.title,
+            group=team.group,
             member=team.name in mine,
             problems=list(problems.get(team.name, ())) if team.name in mine else [],
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_platform.cluster.fields import entries, mapping
+from ml_platform.cluster.pod_logs import OF_JOB, sources_of
 from ml_platform.errors import MlPlatformError
 from ml_platform.job import Phase
 from ml_platform.journal_row import Row
@@ -32,6 +33,12 @@ _END = {
 }
 
 
+# What lies ahead, again for a job that was sent back: the journal keeps when it first came by.
+_AHEAD = {
+    Phase.SUBMITTED: frozenset({"admitted", "cluster-ready", "running"}),
+    Phase.QUEUED: frozenset({"admitted", "cluster-ready", "running"}),
+    Phase.STARTING: frozenset({"running"}),
+}
 # Where one Ray serves all jobs of a machine, none waits for a cluster of its own.
 _ON_CLUSTERS = frozenset({"cluster-ready"})
 
@@ -103,6 +110,7 @@ class Views:
             path=row.path,
             summary=summary,
             cause=row.reason if row.phase in (Phase.FAILED, Phase.CANCELLED) else None,
+            log_sources=log_sources(row),
         )
 
     def metrics(self, row: Row, after: str) -> models.Metrics:
@@ -168,7 +176,7 @@ def hops(row: Row, *, local: bool) -> list[models.Hop]:
     }
     found = []
     for name, title in _TITLES.items():
-        at = _time(row, name)
+        at = None if name in _AHEAD.get(row.phase, ()) else _time(row, name)
         skipped = (row.phase.final and name != "archived") or (local and name in _ON_CLUSTERS)
         if at is None and skipped:
             continue
@@ -179,6 +187,16 @@ def hops(row: Row, *, local: bool) -> list[models.Hop]:
             )
         )
     return found
+
+
+def log_sources(row: Row) -> list[models.LogSource]:
+    """What the program wrote, and the pods that there are now."""
+    program = models.LogSource(name=OF_JOB, title="Program", every_attempt=True)
+    pods = [
+        models.LogSource(name=name, title=name.replace("-", " ").title(), every_attempt=False)
+        for name in sources_of(row.observed.pods)
+    ]
+    return [program, *pods]
 
 
 def _flavor(row: Row) -> str | None:

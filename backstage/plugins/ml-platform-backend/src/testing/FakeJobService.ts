@@ -79,7 +79,8 @@ export class FakeJobService {
     } else if (kind === 'catalog') {
       json(res, this.changes(url.searchParams.get('after') ?? ''));
     } else if (kind === 'jobs' && !id) {
-      json(res, { items: this.#find(url), total: world.jobs.length });
+      const items = this.#find(url);
+      json(res, { items, total: items.length });
     } else {
       this.#answerJob(res, url, id, part, rest);
     }
@@ -87,7 +88,12 @@ export class FakeJobService {
 
   #find(url: URL) {
     const phase = url.searchParams.get('phase');
-    return world.jobs.filter(job => !phase || job.state.phase === phase);
+    const ended = url.searchParams.get('ended');
+    return world.jobs.filter(
+      job =>
+        (!phase || job.state.phase === phase) &&
+        (!ended || job.state.final === (ended === 'true')),
+    );
   }
 
   #answerJob(
@@ -107,6 +113,8 @@ export class FakeJobService {
     } else if (part === 'metrics') {
       const rows = url.searchParams.get('after') ? [] : world.metrics.rows;
       json(res, { ...world.metrics, rows });
+    } else if (part === 'logs' && isOfPod(url)) {
+      text(res, 'text/plain; charset=utf-8', 'Ray runtime started.\n');
     } else if (
       part === 'logs' &&
       url.searchParams.get('follow') === 'true' &&
@@ -128,6 +136,10 @@ export class FakeJobService {
     this.open.add(res);
     res.on('close', () => this.open.delete(res));
   }
+}
+
+function isOfPod(url: URL): boolean {
+  return (url.searchParams.get('source') ?? 'job') !== 'job';
 }
 
 function answerFile(res: ServerResponse, path: string): void {

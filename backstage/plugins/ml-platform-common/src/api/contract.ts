@@ -23,6 +23,7 @@ type Contract = {
   jobPage: Reads<Wire['JobPage'], typeof schemas.jobPageSchema>;
   jobSpec: Reads<Wire['JobSpec'], typeof schemas.jobSpecSchema>;
   jobSummary: Reads<Wire['JobSummary'], typeof schemas.jobSummarySchema>;
+  logSource: Reads<Wire['LogSource'], typeof schemas.logSourceSchema>;
   me: Reads<Wire['Me'], typeof schemas.meSchema>;
   metricSeries: Reads<Wire['MetricSeries'], typeof schemas.metricSeriesSchema>;
   metrics: Reads<Wire['Metrics'], typeof schemas.metricsSchema>;

@@ -332,7 +332,7 @@ export interface components {
              * Name
              * @enum {string}
              */
-            name: "submitted" | "applied" | "admitted" | "running" | "ended" | "archived";
+            name: "submitted" | "applied" | "admitted" | "cluster-ready" | "running" | "ended" | "archived";
             /** Title */
             title: string;
         };
@@ -389,6 +389,8 @@ export interface components {
             hops: components["schemas"]["Hop"][];
             /** Id */
             id: string;
+            /** Log Sources */
+            log_sources: components["schemas"]["LogSource"][];
             /** Name */
             name: string;
             /**
@@ -593,6 +595,21 @@ export interface components {
             /** Workload */
             workload: string;
         };
+        /**
+         * LogSource
+         * @description One of the logs that a job has now; `name` is what `source` of the log's route takes.
+         */
+        LogSource: {
+            /**
+             * Every Attempt
+             * @description Whether earlier attempts have it too, or only the newest.
+             */
+            every_attempt: boolean;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+        };
         /** Me */
         Me: {
             /**
@@ -772,10 +789,21 @@ export interface components {
         };
         /** TeamView */
         TeamView: {
+            /**
+             * Group
+             * @description Catalog reference of the group of its members.
+             */
+            group: string;
             /** Member */
             member: boolean;
             /** Name */
             name: string;
+            /**
+             * Problems
+             * @description What holds up the team's jobs, in sentences; for its members only.
+             * @default []
+             */
+            problems: string[];
             /** Title */
             title: string;
         };
@@ -954,6 +982,8 @@ export interface operations {
         parameters: {
             query?: {
                 cursor?: string | null;
+                /** @description Only jobs that have ended, or only the others. */
+                ended?: boolean | null;
                 limit?: number;
                 owner?: string | null;
                 phase?: components["schemas"]["Phase"] | null;
@@ -1024,6 +1054,8 @@ export interface operations {
             query?: {
                 attempt?: number | null;
                 follow?: boolean;
+                /** @description `job`: what the program wrote in all attempts. On a cluster also a pod of the newest attempt: `submitter`, `head` or `worker-<number>`. */
+                source?: string;
                 tail?: number | null;
             };
             header?: never;

@@ -1,10 +1,11 @@
-import { jobs, metrics, pools, results, workload } from '../fixtures';
+import { jobs, metrics, pools, results, teams, workload } from '../fixtures';
 import {
   jobSchema,
   jobSummarySchema,
   metricsSchema,
   poolSchema,
   resultsSchema,
+  teamSchema,
   workloadSchema,
 } from './schemas';
 
@@ -18,6 +19,7 @@ describe('schemas of the job API', () => {
     );
     expect(resultsSchema.parse(results)).toEqual(results);
     expect(workloadSchema.parse(workload)).toEqual(workload);
+    expect(teamSchema.array().parse(teams)).toEqual(teams);
     expect(poolSchema.array().parse(pools)).toEqual(pools);
   });
 
@@ -25,6 +27,11 @@ describe('schemas of the job API', () => {
     expect(
       jobSummarySchema.parse({ ...jobs[0], added_later: 1 }),
     ).not.toHaveProperty('added_later');
+  });
+
+  it('take a team of a service that knows no problems yet', () => {
+    const older = { ...teams[0], problems: undefined };
+    expect(teamSchema.parse(older).problems).toEqual([]);
   });
 
   it('refuse a state that nobody has heard of', () => {

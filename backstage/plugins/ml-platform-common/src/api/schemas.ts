@@ -57,6 +57,7 @@ export const hopSchema = z.object({
     'submitted',
     'applied',
     'admitted',
+    'cluster-ready',
     'running',
     'ended',
     'archived',
@@ -87,6 +88,7 @@ export const jobSpecSchema = z.object({
   cpu: z.number(),
   memory: z.string(),
   gpus: z.number(),
+  head: z.object({ cpu: z.number(), memory: z.string() }),
   priority: z.string(),
   max_duration: z.string(),
   attempts: z.number(),
@@ -94,6 +96,12 @@ export const jobSpecSchema = z.object({
   parent: optional(z.string()),
   env: z.record(z.string(), z.string()).default({}),
   tags: z.array(z.string()).default([]),
+});
+
+export const logSourceSchema = z.object({
+  name: z.string(),
+  title: z.string(),
+  every_attempt: z.boolean(),
 });
 
 export const jobSchema = jobSummarySchema.extend({
@@ -104,6 +112,7 @@ export const jobSchema = jobSummarySchema.extend({
   path: z.string(),
   summary: optional(jsonObject),
   cause: optional(z.string()),
+  log_sources: z.array(logSourceSchema),
 });
 
 export const jobPageSchema = z.object({
@@ -170,7 +179,9 @@ export const poolSchema = z.object({
 export const teamSchema = z.object({
   name: z.string(),
   title: z.string(),
+  group: z.string(),
   member: z.boolean(),
+  problems: z.array(z.string()).default([]),
 });
 
 export const imageSchema = z.object({
@@ -236,6 +247,7 @@ export type JobSummary = z.infer<typeof jobSummarySchema>;
 export type Hop = z.infer<typeof hopSchema>;
 export type Commit = z.infer<typeof commitSchema>;
 export type JobSpec = z.infer<typeof jobSpecSchema>;
+export type LogSource = z.infer<typeof logSourceSchema>;
 export type Job = z.infer<typeof jobSchema>;
 export type JobPage = z.infer<typeof jobPageSchema>;
 export type MetricSeries = z.infer<typeof metricSeriesSchema>;
