@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 
@@ -44,12 +45,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     layout = running_layout(say)
     given = os.environ.get("ML_PLATFORM_TEST_KUBECONFIG") or os.environ.get("KUBECONFIG")
     if given and Path(given) != layout.admin_kubeconfig:
-        yield _given(Path(given), tmp_path_factory.mktemp("kubeconfigs"))
+        with closing(_given(Path(given), tmp_path_factory.mktemp("kubeconfigs"))) as cluster:
+            yield cluster
     elif is_up(layout):
         say(f"using the cluster that is up: {layout.state}")
-        yield Cluster.of(layout)
+        with closing(Cluster.of(layout)) as cluster:
+            yield cluster
     else:
-        yield Start(layout, say).run()
+        with closing(Start(layout, say).run()) as cluster:
+            yield cluster
         stop(layout, say)
 
 
@@ -68,9 +72,12 @@ def admin(cluster: Cluster) -> Objects:
 
 
 @pytest.fixture(scope="session")
-def as_user(cluster: Cluster) -> Callable[[str], Objects]:
+def as_user(cluster: Cluster) -> Iterator[Callable[[str], Objects]]:
     """The same as somebody else would."""
-    return cache(lambda user: Objects(cluster.kubeconfig, user=user))
+    with ExitStack() as opened:
+        yield cache(
+            lambda user: opened.enter_context(closing(Objects(cluster.kubeconfig, user=user)))
+        )
 
 
 @pytest.fixture

@@ -62,6 +62,9 @@ class Cluster:
             components=components,
         )
 
+    def close(self) -> None:
+        self.objects.close()
+
     def component(self, name: str) -> Component:
         """A program by name: pause, kill, stop, start or restart it."""
         if name not in self.components:

@@ -35,7 +35,7 @@ _URL = re.compile(
     r"https://github\.com/(?P<repository>[\w.-]+/[\w.-]+)//(?P<path>\S+?)\?ref=(?P<ref>v\S+)"
 )
 # What runs as a process of this machine instead.
-_PROCESSES = {"Deployment", "StatefulSet", "DaemonSet", "Service", "NetworkPolicy"}
+_PROCESSES = {"Deployment", "StatefulSet", "Service", "APIService", "NetworkPolicy"}
 
 
 def make_tree(layout: Layout) -> None:
