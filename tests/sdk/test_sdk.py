@@ -37,6 +37,12 @@ def platform(shared_service: Service) -> Iterator[PlatformClient]:
         yield client
 
 
+def test_teams_say_who_belongs_to_them(platform: PlatformClient):
+    mine = {team.name: (team.member, team.problems) for team in platform.teams()}
+    assert mine[TEAM] == (True, [])
+    assert (False, []) in mine.values()
+
+
 def test_a_job_is_submitted_for_the_only_team_and_can_be_followed(platform: PlatformClient):
     job = platform.submit_job("tiny", "v1", parameters={"count": 1}, tags=["sdk"])
     assert job.page_url.endswith(f"/jobs/{job.id}")

@@ -152,6 +152,11 @@ class PlatformClient:
         """Who the service takes you for."""
         return models.Me.model_validate_json(self._connection.get("/v1/me").content, extra="ignore")
 
+    def teams(self) -> list[models.TeamView]:
+        """All teams; of your own also what holds up their jobs."""
+        found = self._connection.get("/v1/teams").json()
+        return [models.TeamView.model_validate(team, extra="ignore") for team in found]
+
     def _request(self, workload: str, version: str, given: dict[str, Any]) -> dict[str, Any]:
         body = {name: value for name, value in given.items() if value is not None}
         body |= {"workload": workload, "version": version}
