@@ -96,7 +96,7 @@ def own_processes(cluster: Cluster) -> None:
 
 @pytest.fixture
 def team(cluster: Cluster) -> Iterator[str]:
-    """A team of this test alone, with two workers of the real node as its quota."""
+    """A team of this test alone. It has no quota: it borrows what the others leave."""
     name = f"t-{secrets.token_hex(3)}"
     add_team(cluster, name)
     yield name

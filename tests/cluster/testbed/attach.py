@@ -8,19 +8,27 @@ from testbed.component import Component, Program
 from testbed.layout import Layout, cache_folder
 from testbed.requirements_check import why_no_real_pods
 
-SENTENCE = "real pods cannot run here, kwok plays them: "
+UP, REAL = "up", "real pods"
 
 
 def running_layout(say: Callable[[str], None] = print) -> Layout:
     """Where the cluster of this machine is, or would be."""
+    state = cache_folder() / "cluster"
     reason = why_no_real_pods()
-    if reason is not None:
-        say(f"{SENTENCE}{reason}")
-    return Layout(cache_folder() / "cluster", real_pods=reason is None)
+    up = state / UP
+    real_pods = up.read_text() == REAL if up.exists() else reason is None
+    if not real_pods:
+        say(f"real pods cannot run here, kwok plays them: {reason or 'the cluster is up so'}")
+    return Layout(state, real_pods)
 
 
 def is_up(layout: Layout) -> bool:
     """Whether a start has finished and its API server runs."""
     file = layout.programs / "apiserver.json"
-    started = (layout.state / "up").exists()
+    started = (layout.state / UP).exists()
     return started and file.exists() and Component(Program.load(file), layout).running
+
+
+def note_up(layout: Layout) -> None:
+    """A start has finished."""
+    (layout.state / UP).write_text(REAL if layout.real_pods else "kwok")

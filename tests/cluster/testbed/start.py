@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from testbed import argocd as argo
 from testbed import operators
+from testbed.attach import note_up
 from testbed.certificates import make_certificates
 from testbed.cluster import Cluster
 from testbed.component import Component, Program
@@ -91,7 +92,7 @@ class Start:
             self._install(released)
             self._wait_for_node(started)
         self._apply_site()
-        (layout.state / "up").touch()
+        note_up(layout)
         self._say("the cluster is up")
         return Cluster.of(layout)
 
