@@ -107,3 +107,11 @@ def with_local_releases(target: Path) -> Path:
 
         file.write_text(RELEASE.sub(local, file.read_text(encoding="utf-8")), encoding="utf-8")
     return target
+
+
+def with_ingress(tree: Path) -> None:
+    """Give the service of a copy of the tree an address of its own, as its comments say how."""
+    file = tree / "platform" / "ml-platform" / "kustomization.yaml"
+    text = file.read_text("utf-8")
+    assert "components:\n" in text
+    file.write_text(text.replace("components:\n", "components:\n  - ingress\n"), "utf-8")

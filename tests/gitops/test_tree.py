@@ -17,6 +17,7 @@ from gitops_tree import (
     find,
     kustomization,
     render,
+    with_ingress,
     with_local_releases,
 )
 
@@ -40,9 +41,11 @@ OWN = [
 NO_OBJECTS = re.compile(
     r"pools\.yaml|teams/[^/]+/team\.yaml|.*/kustomization\.yaml|site/kustomization\.yaml"
     r"|platform/kueue/controller_manager_config\.yaml|platform/argocd/health/.*"
+    r"|platform/backstage/app-config\.cluster\.yaml"
     # Patches of a release's objects: complete only when they are rendered.
     r"|platform/kueue/(webhooks|manager)\.yaml|platform/kuberay/operator\.yaml"
     r"|platform/argocd/projects/jobs-destinations\.yaml"
+    r"|platform/ml-platform/ingress/connection\.yaml"
 )
 OBJECTS = [file for file in FILES if not NO_OBJECTS.fullmatch(file.relative_to(TREE).as_posix())]
 
@@ -91,7 +94,9 @@ def test_the_values_of_the_site_reach_every_place(tmp_path: Path):
     site.write_text(text, encoding="utf-8")
     folders = ["bootstrap", "clusters/management", "clusters/workload", "platform/admission"]
     found = [d for name in folders for d in render(tree / name)]
-    found += render(tree / "platform/argocd/projects")
+    with_ingress(tree)  # its address is one of the places
+    for folder in ("platform/argocd/projects", "platform/ml-platform", "platform/backstage"):
+        found += render(tree / folder)
     rendered = yaml.safe_dump_all(found, width=1000)
     for value in (*list(_site().values())[:2], "site.yaml"):
         assert value not in rendered
@@ -108,6 +113,10 @@ HERE = {
     "imageRegistry": "europe-docker.pkg.dev/plasma/images",
     "workloadCluster": "gpus",
     "argoCdUser": "argocd@plasma.iam.gserviceaccount.com",
+    "serviceImage": "europe-docker.pkg.dev/plasma/platform/service@sha256:" + "1" * 64,
+    "portalImage": "europe-docker.pkg.dev/plasma/platform/portal@sha256:" + "2" * 64,
+    "portalHost": "jobs.plasma.example",
+    "serviceHost": "jobs-api.plasma.example",
 }
 
 

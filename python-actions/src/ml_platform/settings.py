@@ -101,8 +101,16 @@ class Settings(BaseSettings):
     ] = "127.0.0.1"
     port: Annotated[int, Field(description="Port of the service.", ge=1, le=65535)] = 7008
     backstage_url: Annotated[
-        str, Field(description="Backstage's address, for tokens' keys and for links to job pages.")
+        str, Field(description="Backstage's address, for tokens' keys and who users are.")
     ] = "http://127.0.0.1:7007"
+    portal_url: Annotated[
+        str,
+        Field(
+            default_factory=lambda values: values["backstage_url"],
+            description="Backstage's address in people's browsers, for links to job pages; "
+            "`backstage_url` when unset.",
+        ),
+    ]
     audience: Annotated[
         str, Field(description="`aud` that Backstage's plugin tokens must carry.")
     ] = "ml-platform"
@@ -142,6 +150,14 @@ class Settings(BaseSettings):
         Field(
             default_factory=lambda values: _state_dir(values) / "gitops.git",
             description="The bare GitOps repository; `gitops.git` in the state folder when unset.",
+        ),
+    ]
+    images_dir: Annotated[
+        Path,
+        Field(
+            default_factory=lambda values: _state_dir(values) / "images",
+            description="What versions of workloads stand for; `images` in the state folder when "
+            "unset.",
         ),
     ]
     runs_dir: Annotated[
@@ -206,7 +222,7 @@ class Settings(BaseSettings):
             raise ValueError("must be 127.0.0.1 or localhost where no cluster runs the jobs")
         return value
 
-    @field_validator("gitops_repository", "runs_dir")
+    @field_validator("gitops_repository", "images_dir", "runs_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.resolve()
@@ -227,10 +243,6 @@ class Settings(BaseSettings):
         if not found or (self.argocd.kubeconfig, self.argocd.context) in places:
             return found
         return (*found, ("of Argo CD", self.argocd))
-
-    @property
-    def images_dir(self) -> Path:
-        return self.state_dir / "images"
 
     @property
     def environments_dir(self) -> Path:

@@ -56,7 +56,7 @@ class Platform:
             self.repository, self.journal, self._pushed, may_commit=self.leader.held
         )
         self.views = Views(
-            settings.runs_dir, self.workload_of, settings.backstage_url, local=settings.local
+            settings.runs_dir, self.workload_of, settings.portal_url, local=settings.local
         )
         self._files = SiteFiles(self.repository)
         self._workload_of_digest = lru_cache(256)(self._load_workload)
