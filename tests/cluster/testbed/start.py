@@ -40,6 +40,15 @@ TOOLS = ("etcd", "k8s", "kuberay", "kueue", "argocd", "kwok", "coredns", "kustom
 _RELEASED = ("argocd", "kuberay", "kueue")
 # Host processes stand in for these two Applications.
 _NOT_SYNCED = {"kuberay", "kueue"}
+# What of the service is applied: its pods are not.
+_RIGHTS = {
+    "Namespace",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+}
 # What kwok plays where no kubelet can run.
 _LARGE = {"cpu": "64", "memory": "256Gi", "nvidia.com/gpu": "4"}
 _NAMESPACES = (argo.NAMESPACE, operators.KUBERAY_NAMESPACE, operators.KUEUE_NAMESPACE)
@@ -207,6 +216,9 @@ class Start:
 
     def _apply_site(self) -> None:
         """What an administrator applies once; Argo CD brings the rest from Git."""
+        # The service is a process beside the cluster, with the account and the rights of its pods.
+        service = self._rendering.render("platform/ml-platform")
+        self._cluster.objects.apply_all(item for item in service if item["kind"] in _RIGHTS)
         shipped = self._rendering.render("clusters/workload")
         self._cluster.objects.apply_all(
             item for item in shipped if item["metadata"]["name"] not in _NOT_SYNCED
