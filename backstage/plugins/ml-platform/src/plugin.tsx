@@ -5,12 +5,20 @@ import {
   discoveryApiRef,
   fetchApiRef,
 } from '@backstage/frontend-plugin-api';
-import { EntityContentLayoutBlueprint } from '@backstage/plugin-catalog-react/alpha';
+import {
+  EntityCardBlueprint,
+  EntityContentLayoutBlueprint,
+} from '@backstage/plugin-catalog-react/alpha';
 import { FormFieldBlueprint } from '@backstage/plugin-scaffolder-react/alpha';
 import { TRAINING_JOB_TYPE } from '@internal/plugin-ml-platform-common';
 import { RiCpuLine } from '@remixicon/react';
 import { DefaultJobApi, jobApiRef } from './api';
-import { jobListRouteRef, jobRouteRef, templateRouteRef } from './routes';
+import {
+  entityRouteRef,
+  jobListRouteRef,
+  jobRouteRef,
+  templateRouteRef,
+} from './routes';
 
 const jobApi = ApiBlueprint.make({
   params: defineParams =>
@@ -38,6 +46,16 @@ const jobEntityLayout = EntityContentLayoutBlueprint.make({
     filter: { kind: 'resource', 'spec.type': TRAINING_JOB_TYPE },
     loader: () =>
       import('./components/EntityJobLayout').then(m => m.EntityJobLayout),
+  },
+});
+
+const teamCard = EntityCardBlueprint.make({
+  name: 'team',
+  params: {
+    type: 'content',
+    filter: { kind: 'group', 'spec.type': 'team' },
+    loader: () =>
+      import('./components/EntityTeamCard').then(m => <m.EntityTeamCard />),
   },
 });
 
@@ -69,11 +87,12 @@ export const mlPlatformPlugin = createFrontendPlugin({
   title: 'Jobs',
   icon: <RiCpuLine />,
   routes: { jobs: jobListRouteRef, job: jobRouteRef },
-  externalRoutes: { template: templateRouteRef },
+  externalRoutes: { entity: entityRouteRef, template: templateRouteRef },
   extensions: [
     jobApi,
     jobsPage,
     jobEntityLayout,
+    teamCard,
     workloadField,
     poolField,
     teamField,

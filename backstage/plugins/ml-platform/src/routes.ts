@@ -11,6 +11,12 @@ export const jobRouteRef = createSubRouteRef({
   path: '/:id',
 });
 
+/** The page of an entity, from the catalog. */
+export const entityRouteRef = createExternalRouteRef({
+  params: ['namespace', 'kind', 'name'],
+  defaultTarget: 'catalog.catalogEntity',
+});
+
 /** The form of a template, from the scaffolder. */
 export const templateRouteRef = createExternalRouteRef({
   params: ['namespace', 'templateName'],

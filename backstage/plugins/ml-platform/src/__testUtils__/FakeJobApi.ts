@@ -2,6 +2,7 @@ import {
   Job,
   JobEvent,
   Pool,
+  Team,
   Workload,
 } from '@internal/plugin-ml-platform-common';
 import * as world from '@internal/plugin-ml-platform-common/fixtures';
@@ -11,17 +12,20 @@ import { JobApi, JobApiError, JobFilter, LogRequest } from '../api';
 export class FakeJobApi implements JobApi {
   jobs: Job[] = world.jobs;
   poolList: Pool[] = world.pools;
+  teamList: Team[] = world.teams;
   workloadList: Workload[] = [world.workload, world.workloadWithoutImage];
   /** When set, every call is refused with it. */
   refusal?: Error;
   /** How many times the log breaks off after its first line. */
   brokenLogs = 0;
+  /** Sources whose pod is not there. */
+  readonly refusedLogs = new Set<string>();
   readonly filters: JobFilter[] = [];
   readonly #listeners = new Set<(event: JobEvent) => void>();
   #seq = 0;
 
   me = () => this.#answer(world.me);
-  teams = () => this.#answer(world.teams);
+  teams = () => this.#answer(this.teamList);
   pools = () => this.#answer(this.poolList);
   workloads = () => this.#answer(this.workloadList);
   manifest = () => this.#answer(world.manifest);
@@ -30,12 +34,23 @@ export class FakeJobApi implements JobApi {
 
   list(filter: JobFilter) {
     this.filters.push(filter);
-    const items = this.jobs.filter(
+    if (
+      this.teamList.some(({ name, member }) => name === filter.team && !member)
+    ) {
+      const message = `you are no member of ${filter.team}`;
+      return Promise.reject(
+        new JobApiError(403, message, 'stellarator-design'),
+      );
+    }
+    const found = this.jobs.filter(
       job =>
+        (!filter.team || job.team === filter.team) &&
+        (filter.ended === undefined || job.state.final === filter.ended) &&
         (!filter.phase || job.state.phase === filter.phase) &&
         (!filter.q || job.id.includes(filter.q)),
     );
-    return this.#answer({ items, total: items.length });
+    const items = found.slice(0, filter.limit);
+    return this.#answer({ items, total: found.length });
   }
 
   get(id: string) {
@@ -54,8 +69,12 @@ export class FakeJobApi implements JobApi {
     return this.#answer(isFinal ? world.results : { summary: null, files: [] });
   }
 
-  async log(_id: string, { attempt, onText }: LogRequest) {
-    onText(`attempt ${attempt} begins\n`);
+  async log(id: string, { source, attempt, onText }: LogRequest) {
+    if (this.refusedLogs.has(`${source}`)) {
+      const message = `the ${source} pod of ${id} is not there: not made yet, or gone with its attempt`;
+      throw new JobApiError(404, message);
+    }
+    onText(`${source}: attempt ${attempt} begins\n`);
     if (this.brokenLogs > 0) {
       this.brokenLogs -= 1;
       throw new TypeError('network error');

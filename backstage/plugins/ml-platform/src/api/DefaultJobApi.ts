@@ -78,9 +78,12 @@ export class DefaultJobApi implements JobApi {
     return `${await this.#baseUrl()}/previews/${parts.join('/')}`;
   }
 
-  async log(id: string, { attempt, follow, signal, onText }: LogRequest) {
+  async log(
+    id: string,
+    { source, attempt, follow, signal, onText }: LogRequest,
+  ) {
     const answer = await this.#ask(jobPath(id, 'logs'), {
-      query: { attempt, follow },
+      query: { source, attempt, follow },
       signal,
     });
     const reader = answer.body?.getReader();

@@ -14,12 +14,17 @@ import {
 export interface JobFilter {
   team?: string;
   phase?: string;
+  /** Only jobs that have ended, or only the others. */
+  ended?: boolean;
   owner?: string;
   q?: string;
+  limit?: number;
   cursor?: string;
 }
 
 export interface LogRequest {
+  /** Name of one of the job's log sources. */
+  source?: string;
   attempt?: number;
   follow?: boolean;
   signal: AbortSignal;

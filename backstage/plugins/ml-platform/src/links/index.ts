@@ -1,1 +1,2 @@
+export * from './useTeamLink';
 export * from './useTemplateLink';

@@ -5,3 +5,4 @@ export * from './useLog';
 export * from './useMetrics';
 export * from './useRepeatedly';
 export * from './useResults';
+export * from './useTeams';

@@ -8,11 +8,11 @@ import { useRepeatedly } from './useRepeatedly';
 /** A page of the job list, kept up to date. */
 export function useJobList(filter: JobFilter): Loaded<JobPage> {
   const api = useApi(jobApiRef);
-  const { team, phase, owner, q, cursor } = filter;
+  const { team, phase, ended, owner, q, limit, cursor } = filter;
   const list = useLoaded(
     useCallback(
-      () => api.list({ team, phase, owner, q, cursor }),
-      [api, team, phase, owner, q, cursor],
+      () => api.list({ team, phase, ended, owner, q, limit, cursor }),
+      [api, team, phase, ended, owner, q, limit, cursor],
     ),
   );
   const { reload } = list;

@@ -14,8 +14,8 @@ export interface Log {
   isLoading: boolean;
 }
 
-/** The log of one attempt, growing while the job runs. */
-export function useLog(id: string, attempt: number): Log {
+/** One log of one attempt, growing while the job runs. */
+export function useLog(id: string, source: string, attempt: number): Log {
   const api = useApi(jobApiRef);
   const [log, setLog] = useState<Log>({ lines: [], isLoading: true });
 
@@ -46,14 +46,18 @@ export function useLog(id: string, attempt: number): Log {
       complete = [];
       begun = '';
       api
-        .log(id, { attempt, follow: true, signal: controller.signal, onText })
+        .log(id, {
+          source,
+          attempt,
+          follow: true,
+          signal: controller.signal,
+          onText,
+        })
         .then(() => show())
         .catch(error => {
           if (controller.signal.aborted) return;
           show({ error });
-          // A service that restarts breaks the stream; a refusal would be the same again.
-          const isRefusal = error instanceof JobApiError && error.status < 500;
-          if (!isRefusal) reopening = setTimeout(follow, REOPEN_MS);
+          if (!isFinalRefusal(error)) reopening = setTimeout(follow, REOPEN_MS);
         });
     };
     follow();
@@ -62,7 +66,14 @@ export function useLog(id: string, attempt: number): Log {
       clearTimeout(timer);
       clearTimeout(reopening);
     };
-  }, [api, id, attempt]);
+  }, [api, id, source, attempt]);
 
   return log;
+}
+
+/** A service that restarts breaks the stream, and a pod's log is not found until it has begun. */
+function isFinalRefusal(error: unknown): boolean {
+  return (
+    error instanceof JobApiError && error.status < 500 && error.status !== 404
+  );
 }

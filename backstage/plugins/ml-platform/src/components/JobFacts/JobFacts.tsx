@@ -26,6 +26,7 @@ export function JobFacts({ job }: { job: Job }) {
             'Workers',
             `${job.workers} × ${spec.cpu} CPU, ${spec.memory}${gpus}`,
           ],
+          ['Head', `${spec.head.cpu} CPU, ${spec.head.memory}`],
           ['Priority', spec.priority],
           ['Time limit', `${spec.max_duration} per attempt`],
           ['Attempt', `${job.attempt + 1} of ${job.attempts}`],

@@ -44,11 +44,13 @@ export function JobHeader({
           {job.started_at &&
             ` · ran ${span(job.started_at, job.ended_at ?? Date.now())}`}
         </Text>
-        {job.state.reason && job.state.phase !== 'failed' && (
-          <Text variant="body-medium" role="status">
-            {job.state.reason}
-          </Text>
-        )}
+        {job.state.final &&
+          job.state.phase !== 'failed' &&
+          job.state.reason && (
+            <Text variant="body-medium" role="status">
+              {job.state.reason}
+            </Text>
+          )}
       </Flex>
       <Flex gap="2">
         {!job.state.final && (

@@ -1,6 +1,10 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { succeededJob } from '@internal/plugin-ml-platform-common/fixtures';
+import {
+  BROKEN_FILE,
+  succeededJob,
+  teams,
+} from '@internal/plugin-ml-platform-common/fixtures';
 import { JobApiError } from '../../api';
 import { FakeJobApi, renderWithJobs } from '../../__testUtils__';
 import { JobListPage } from './JobListPage';
@@ -12,7 +16,7 @@ describe('JobListPage', () => {
     expect(within(row).getByText('Succeeded')).toBeInTheDocument();
     expect(within(row).getByText('0.0213')).toBeInTheDocument();
     expect(row).toHaveAttribute('data-href', `/jobs/${succeededJob.id}`);
-    expect(screen.getByText('4 jobs')).toBeInTheDocument();
+    expect(screen.getByText('7 jobs')).toBeInTheDocument();
   });
 
   it('shows that it is loading', async () => {
@@ -54,6 +58,44 @@ describe('JobListPage', () => {
     expect(alert).toHaveTextContent('You may not see the jobs');
     expect(alert).toHaveTextContent('ask an administrator');
     expect(screen.queryByRole('button', { name: 'Try again' })).toBeNull();
+  });
+
+  it('names what holds up the jobs of the user’s teams', async () => {
+    const api = new FakeJobApi();
+    renderWithJobs(<JobListPage />, api);
+    expect(
+      await screen.findByText('Jobs of Stellarator design are held up'),
+    ).toBeInTheDocument();
+    expect(screen.getByText(BROKEN_FILE)).toBeInTheDocument();
+    expect(screen.getByRole('link', { name: 'Team’s page' })).toHaveAttribute(
+      'href',
+      '/catalog/default/group/stellarator-design',
+    );
+  });
+
+  it('has no banner while nothing is held up', async () => {
+    const api = new FakeJobApi();
+    api.teamList = teams.map(team => ({ ...team, problems: [] }));
+    renderWithJobs(<JobListPage />, api);
+    expect(await screen.findByText('7 jobs')).toBeInTheDocument();
+    expect(screen.queryByText(/held up/)).not.toBeInTheDocument();
+  });
+
+  it('shows the jobs that its address asks for', async () => {
+    const api = new FakeJobApi();
+    renderWithJobs(
+      <JobListPage />,
+      api,
+      '/jobs?team=stellarator-design&phase=queued',
+    );
+    expect(await screen.findByText('2 jobs')).toBeInTheDocument();
+    expect(
+      screen.getByRole('button', { name: /Stellarator design/ }),
+    ).toBeInTheDocument();
+    expect(api.filters[0]).toMatchObject({
+      team: 'stellarator-design',
+      phase: 'queued',
+    });
   });
 
   it('asks for what was typed and for the user’s own jobs', async () => {

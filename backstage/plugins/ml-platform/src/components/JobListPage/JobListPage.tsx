@@ -1,19 +1,18 @@
-import { useCallback, useState } from 'react';
-import { useApi } from '@backstage/frontend-plugin-api';
 import { ButtonLink, Container, Flex, Skeleton, Text } from '@backstage/ui';
-import { JobFilter, jobApiRef } from '../../api';
-import { useStartLink } from '../../links';
-import { useJobList, useLoaded } from '../../live';
+import { Team } from '@internal/plugin-ml-platform-common';
+import { useStartLink, useTeamLink } from '../../links';
+import { useJobList, useTeams } from '../../live';
 import { JobFilters } from '../JobFilters';
 import { JobTable } from '../JobTable';
 import { Problem } from '../Problem';
+import { TeamProblems } from '../TeamProblems';
+import { useAddressFilter } from './useAddressFilter';
 
 /** All jobs that the user may see, newest first. */
 export function JobListPage() {
-  const api = useApi(jobApiRef);
-  const [filter, setFilter] = useState<JobFilter>({});
+  const [filter, setFilter] = useAddressFilter();
   const list = useJobList(filter);
-  const teams = useLoaded(useCallback(() => api.teams(), [api]));
+  const teams = useTeams();
   const start = useStartLink();
   const isFiltered = Object.values(filter).some(Boolean);
 
@@ -28,6 +27,9 @@ export function JobListPage() {
             Start a job
           </ButtonLink>
         </Flex>
+        {teams.value?.map(team => (
+          <Banner key={team.name} team={team} />
+        ))}
         <JobFilters
           filter={filter}
           teams={teams.value ?? []}
@@ -62,6 +64,22 @@ export function JobListPage() {
         )}
       </Flex>
     </Container>
+  );
+}
+
+function Banner({ team }: { team: Team }) {
+  const page = useTeamLink(team);
+  return (
+    <TeamProblems
+      team={team}
+      action={
+        page && (
+          <ButtonLink href={page} size="small" variant="secondary">
+            Team’s page
+          </ButtonLink>
+        )
+      }
+    />
   );
 }
 

@@ -1,9 +1,13 @@
-import { act, screen, waitFor } from '@testing-library/react';
+import { act, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import {
+  BROKEN_FILE,
   failedJob,
+  heldUpJob,
+  preemptedJob,
   queuedJob,
   runningJob,
+  startingJob,
   succeededJob,
 } from '@internal/plugin-ml-platform-common/fixtures';
 import { FakeJobApi, renderWithJobs } from '../../__testUtils__';
@@ -12,6 +16,14 @@ import { JobView } from './JobView';
 function formDataOf(link: HTMLElement) {
   const address = new URL(link.getAttribute('href') ?? '', 'http://portal');
   return JSON.parse(address.searchParams.get('formData') ?? '');
+}
+
+/** Chooses `option` of the drop-down list called `label`. */
+async function pick(label: string, option: string) {
+  await userEvent.click(
+    screen.getByRole('button', { name: new RegExp(`${label}$`) }),
+  );
+  await userEvent.click(await screen.findByRole('option', { name: option }));
 }
 
 describe('JobView', () => {
@@ -59,6 +71,80 @@ describe('JobView', () => {
     expect(
       screen.getByText('Admitted').closest('[aria-current=step]'),
     ).not.toBeNull();
+  });
+
+  it('says why a job waits again, and that its road is ahead once more', async () => {
+    renderWithJobs(<JobView id={preemptedJob.id} />, api);
+    expect(
+      await screen.findByText(/^Was preempted: .* needs 2 GPUs in gpu-l4-spot/),
+    ).toBeInTheDocument();
+    expect(screen.getByText(/^Queued since/)).toBeInTheDocument();
+    const steps = screen.getByRole('list', { name: 'Steps of the job' });
+    expect(within(steps).getByText('Cluster ready')).toBeInTheDocument();
+    expect(
+      within(steps).getByText('Admitted').closest('[aria-current=step]'),
+    ).not.toBeNull();
+  });
+
+  it('names the file that holds up the folder of a job', async () => {
+    renderWithJobs(<JobView id={heldUpJob.id} />, api);
+    expect(await screen.findByText(BROKEN_FILE)).toBeInTheDocument();
+    expect(screen.getByText(/^Submitted since/)).toBeInTheDocument();
+  });
+
+  it('has nothing to explain of a job that runs well, or has ended', async () => {
+    renderWithJobs(<JobView id={runningJob.id} />, api);
+    await screen.findByRole('heading', { name: 'p1-quick' });
+    expect(screen.queryByText(/since/)).not.toBeInTheDocument();
+  });
+
+  it('offers the logs that the service says there are', async () => {
+    renderWithJobs(<JobView id={startingJob.id} />, api);
+    expect(await screen.findByRole('log')).toHaveTextContent(
+      'job: attempt 1 begins',
+    );
+    await pick('Attempt', 'Attempt 1');
+    expect(await screen.findByText(/job: attempt 0 begins/)).toBeVisible();
+    await pick('Source', 'Worker 1');
+    expect(await screen.findByText(/worker-1: attempt 1 begins/)).toBeVisible();
+    // Only the newest attempt has pods.
+    expect(screen.queryByRole('button', { name: /Attempt$/ })).toBeNull();
+  });
+
+  it('waits for the log of a pod that has not begun', async () => {
+    api.refusedLogs.add('head');
+    renderWithJobs(<JobView id={startingJob.id} />, api);
+    await screen.findByRole('log');
+    await pick('Source', 'Head');
+    const alert = await screen.findByRole('alert');
+    expect(alert).toHaveTextContent('There is no log, or not yet');
+    expect(alert).toHaveTextContent('the head pod');
+    api.refusedLogs.clear();
+    expect(await screen.findByText(/head: attempt 1 begins/)).toBeVisible();
+    expect(screen.queryByRole('alert')).not.toBeInTheDocument();
+  }, 20_000);
+
+  it('keeps the log that is being read when its pod goes', async () => {
+    renderWithJobs(<JobView id={startingJob.id} />, api);
+    await screen.findByRole('log');
+    await pick('Source', 'Head');
+    expect(await screen.findByText(/head: attempt 1 begins/)).toBeVisible();
+    act(() =>
+      api.change({
+        ...startingJob,
+        state: succeededJob.state,
+        log_sources: runningJob.log_sources,
+      }),
+    );
+    expect(await screen.findByText('Succeeded')).toBeInTheDocument();
+    expect(screen.getByText(/head: attempt 1 begins/)).toBeVisible();
+    expect(screen.getByRole('button', { name: /Head/ })).toBeInTheDocument();
+  });
+
+  it('has no choice of logs where there is one', async () => {
+    renderWithJobs(<JobView id={runningJob.id} />, api);
+    await screen.findByRole('log');
+    expect(screen.queryByRole('button', { name: /Source$/ })).toBeNull();
   });
 
   it('shows the cause of a failure and what to do before all else', async () => {

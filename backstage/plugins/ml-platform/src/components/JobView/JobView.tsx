@@ -10,6 +10,7 @@ import { MetricChart } from '../MetricChart';
 import { ParameterTable } from '../ParameterTable';
 import { Problem } from '../Problem';
 import { ResultsView } from '../ResultsView';
+import { StandingReason } from '../StandingReason';
 
 /** Everything about one job, while it changes. */
 export function JobView(props: { id: string; isOwnPage?: boolean }) {
@@ -36,6 +37,7 @@ function Loaded({ job, isOwnPage }: { job: Job; isOwnPage?: boolean }) {
     <>
       <JobHeader job={job} isOwnPage={isOwnPage} />
       {hasFailed && <FailureCause job={job} />}
+      <StandingReason job={job} />
       <HopTimeline job={job} />
       <Grid.Root columns={{ initial: '1', md: '3' }} gap="4">
         <Grid.Item colSpan={{ initial: '1', md: '2' }}>

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { useApi, toastApiRef } from '@backstage/frontend-plugin-api';
 import { Button, Select, Text, ToggleButton } from '@backstage/ui';
-import { Job } from '@internal/plugin-ml-platform-common';
+import { Job, LogSource } from '@internal/plugin-ml-platform-common';
 import { download } from '../../files';
 import { useLog } from '../../live';
 import { Problem } from '../Problem';
@@ -11,11 +11,15 @@ import styles from './LogView.module.css';
 const MOST_LINES = 10_000;
 const NEAR_END_PX = 24;
 
-/** The log of one attempt; it follows the end until the reader scrolls up. */
+/** One of the job's logs; it follows the end until the reader scrolls up. */
 export function LogView({ job }: { job: Job }) {
-  const [picked, setPicked] = useState<number>();
-  const attempt = picked ?? job.attempt;
-  const { lines, error, isLoading } = useLog(job.id, attempt);
+  const [pickedSource, setSource] = useState<LogSource>();
+  const [pickedAttempt, setAttempt] = useState<number>();
+  const sources = withPicked(job.log_sources, pickedSource);
+  const source = pickedSource ?? sources[0];
+  const hasAttempts = source.every_attempt && job.attempt > 0;
+  const attempt = (hasAttempts ? pickedAttempt : undefined) ?? job.attempt;
+  const { lines, error, isLoading } = useLog(job.id, source.name, attempt);
   const [isFollowing, setFollowing] = useState(true);
   const box = useRef<HTMLPreElement>(null);
   const toast = useApi(toastApiRef);
@@ -34,7 +38,7 @@ export function LogView({ job }: { job: Job }) {
   const save = () =>
     download(
       new Blob([lines.join('\n')], { type: 'text/plain' }),
-      `${job.id}-attempt-${attempt + 1}.log`,
+      `${job.id}-${source.name}-attempt-${attempt + 1}.log`,
     );
 
   return (
@@ -42,7 +46,21 @@ export function LogView({ job }: { job: Job }) {
       title="Log"
       actions={
         <>
-          {job.attempt > 0 && (
+          {sources.length > 1 && (
+            <Select
+              aria-label="Source"
+              size="small"
+              value={source.name}
+              options={sources.map(({ name, title }) => ({
+                value: name,
+                label: title,
+              }))}
+              onChange={key =>
+                setSource(sources.find(({ name }) => name === key))
+              }
+            />
+          )}
+          {hasAttempts && (
             <Select
               aria-label="Attempt"
               size="small"
@@ -51,7 +69,7 @@ export function LogView({ job }: { job: Job }) {
                 value: String(number),
                 label: `Attempt ${number + 1}`,
               }))}
-              onChange={key => setPicked(Number(key))}
+              onChange={key => setAttempt(Number(key))}
             />
           )}
           <ToggleButton
@@ -94,7 +112,7 @@ export function LogView({ job }: { job: Job }) {
           // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
           tabIndex={0}
           role="log"
-          aria-label={`Log of attempt ${attempt + 1}`}
+          aria-label={`Log of attempt ${attempt + 1}: ${source.title}`}
           aria-live="off"
           onScroll={event => {
             const { scrollTop, scrollHeight, clientHeight } =
@@ -115,4 +133,10 @@ export function LogView({ job }: { job: Job }) {
       )}
     </Section>
   );
+}
+
+/** A pod that is gone stays in the choice of whoever reads its log. */
+function withPicked(sources: LogSource[], picked?: LogSource): LogSource[] {
+  const isThere = !picked || sources.some(({ name }) => name === picked.name);
+  return isThere ? sources : [...sources, picked];
 }

@@ -39,6 +39,6 @@ function isRefusal(status: number): boolean {
 function titleOf(what: string, status: number): string {
   if (isRefusal(status)) return `You may not see ${what}`;
   return status === 404
-    ? `There is no ${what}, or not yet`
+    ? `There is no ${what.replace(/^the /, '')}, or not yet`
     : `Could not load ${what}`;
 }
