@@ -28,10 +28,11 @@ NOWHERE = Pool(name="nowhere", title="No machine", cpu=8, memory="32Gi", gpus=1)
 
 
 def a_team(admin: Objects) -> str:
-    """A team of the cluster."""
+    """The cluster's oldest team: younger ones are other tests', and may go at any time."""
     found = admin.list("v1", "Namespace", selector=NAMESPACE_QUEUE)
     assert found, "the cluster has no namespace of a team"
-    return str(found[0]["metadata"]["name"])
+    oldest = min(found, key=lambda namespace: namespace["metadata"]["creationTimestamp"])
+    return str(oldest["metadata"]["name"])
 
 
 def registry_of(admin: Objects) -> str:
@@ -41,11 +42,11 @@ def registry_of(admin: Objects) -> str:
     return str(text.strip("'"))
 
 
-def good_manifest(admin: Objects) -> Manifest:
-    """A job of a team that the cluster takes."""
+def good_manifest(admin: Objects, team: str | None = None) -> Manifest:
+    """A job of a team that the cluster takes, and that waits for ever."""
     spec = JobSpec(
         name="job",
-        team=a_team(admin),
+        team=team or a_team(admin),
         workload="tiny",
         version="v1",
         image=f"{registry_of(admin)}/tiny@sha256:" + "0" * 64,
