@@ -11,6 +11,7 @@ from service_world import TEAM, Service
 
 from ml_platform.cli import app
 from ml_platform.cli.exit_code import run
+from ml_platform.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -70,3 +71,13 @@ def test_a_submission_in_python_is_taken(
 ):
     exec(compile(code, "README.md", "exec"), {})
     assert "/jobs/" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.name)
+def test_a_page_names_only_settings_and_pages_that_exist(page: Path):
+    text = page.read_text(encoding="utf-8")
+    # Of the tests' own commands, not of the service.
+    named = set(re.findall(r"ML_PLATFORM_(?!TEST_)([A-Z_]+)", text))
+    assert {name.lower() for name in named} <= {*Settings.model_fields, "url"}
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
