@@ -37,7 +37,7 @@ folder_of() { # folder_of NAME
 program() { # program NAME PACKAGE [LINKER FLAGS]
   [ -x "$part/bin/$1" ] && return
   say "building $1"
-  # The pause keeps an interrupted copy from being taken for a program.
+  # Under another name first: an interrupted copy must not be taken for a program.
   nice go build -trimpath -ldflags "-s -w ${3:-}" -o "$part/unfinished" "$2"
   mv "$part/unfinished" "$part/bin/$1"
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import sys
 from typing import Any
 
 import yaml
@@ -50,12 +51,13 @@ def kueue(layout: Layout, tools: Tools) -> Program:
         "--feature-gates=VisibilityOnDemand=false",
         "--zap-log-level=1",
     ]
-    etc = str(layout.configuration / "kueue-etc")
-    # Without root a user namespace allows the mount.
-    private = ["--mount"] if layout.real_pods else ["--mount", "--user", "--map-root-user"]
-    command = ["unshare", *private, "sh", "-c", _WITH_CERTIFICATES, etc, *manager]
+    if sys.platform == "linux":
+        etc = str(layout.configuration / "kueue-etc")
+        # Without root a user namespace allows the mount.
+        private = ["--mount"] if layout.real_pods else ["--mount", "--user", "--map-root-user"]
+        manager = ["unshare", *private, "sh", "-c", _WITH_CERTIFICATES, etc, *manager]
     environment = {"KUBECONFIG": str(layout.kubeconfigs / KUEUE)}
-    return Program("kueue", command, health("kueue-probe", "/readyz"), environment)
+    return Program("kueue", manager, health("kueue-probe", "/readyz"), environment)
 
 
 def write_kueue_configuration(layout: Layout, released: list[Document]) -> None:

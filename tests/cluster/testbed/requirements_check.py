@@ -12,7 +12,9 @@ from testbed.node import CNI_PROGRAMS
 from testbed.waiting import TestbedError
 
 # Program → Debian package.
-_EVERYWHERE = {"git": "git", "unshare": "util-linux", "redis-server": "redis-server"}
+_EVERYWHERE = {"git": "git", "redis-server": "redis-server"}
+# Kueue reads it from here and nowhere else; on Linux it gets a private one.
+_KUEUE_CERTIFICATE = Path("/etc/kueue/metrics/certs/tls.crt")
 _FOR_REAL_PODS = {
     "containerd": "containerd",
     "runc": "runc",
@@ -49,4 +51,9 @@ def check_programs(*, real_pods: bool) -> None:
         names = " ".join(sorted(missing))
         raise TestbedError(
             f"missing: {names}. Debian/Ubuntu: apt-get install --no-install-recommends {names}"
+        )
+    if sys.platform != "linux" and not _KUEUE_CERTIFICATE.exists():
+        raise TestbedError(
+            f"Kueue reads a certificate at its start from {_KUEUE_CERTIFICATE}, used or not. Put any "
+            "there, with its key as tls.key beside it, or set KUBECONFIG to a cluster of your own"
         )

@@ -12,6 +12,7 @@ import yaml
 from ml_platform import gitops_folder
 from ml_platform.team_files import DESTINATIONS
 from testbed.cluster import Cluster
+from testbed.waiting import wait_until
 
 _PROJECT = "argoproj.io/v1alpha1"
 
@@ -31,6 +32,18 @@ def remove_team(cluster: Cluster, name: str) -> None:
     mine = (f"teams/{name}/", f"jobs/{name}/", f"archive/{name}/")
     files = {path: None for path in cluster.repository.files() if path.startswith(mine)}
     _change(cluster, files, f"Remove team {name}")
+    # An Application that is still there would make the namespace again.
+    applications = (f"team-{name}", f"jobs-{name}-000")
+    wait_until(
+        lambda: (
+            not any(
+                cluster.objects.find(_PROJECT, "Application", each, "argocd")
+                for each in applications
+            )
+        ),
+        f"the Applications of {name} are gone",
+        60,
+    )
     # The ApplicationSets keep what their Applications made, on purpose. Nobody waits for the end:
     # pods take their grace period, and no two teams of tests have the same name.
     cluster.objects.delete("v1", "Namespace", name)
