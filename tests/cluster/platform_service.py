@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,8 @@ class PlatformService:
         self._processes.pop("service").wait()
 
     def stop(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
         for process in self._processes.values():
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
@@ -122,14 +125,16 @@ class PlatformService:
             )
         return done.stdout.strip()
 
+    @cached_property
     def client(self) -> PlatformClient:
+        """Python's view of the service, as the machine's owner; closed by `stop`."""
         token = json.loads((self.home / "token.json").read_text())["token"]
         return PlatformClient(self.url, token)
 
     def submit(self, team: str, **request: Any) -> Job:
         """A job of the probe; `request` as for `PlatformClient.submit_job`."""
         fields = {"pool": "test", "workers": 1, "attempts": 1, **request}
-        return self.client().submit_job("probe", VERSION, team=team, **fields)
+        return self.client.submit_job("probe", VERSION, team=team, **fields)
 
     def portal(self) -> Portal:
         """The portal, signed in to as its guest."""

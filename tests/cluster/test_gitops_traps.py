@@ -96,7 +96,7 @@ def test_a_refused_file_delays_nobody_and_its_page_says_why(
     began = time.monotonic()
     good = [queued_job(platform, cluster, waiting_team) for _ in range(3)]
     assert time.monotonic() - began < len(good) * ONE_SYNC_SECONDS
-    client = platform.client()
+    client = platform.client
     for manifest, word in zip(bad, ("backoffLimit", "image"), strict=True):
         job = client.job(manifest["metadata"]["name"])
         wait_until(
@@ -122,10 +122,11 @@ def test_an_unparsable_file_holds_up_its_shard_only_is_named_and_its_mending_is_
         "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: broken\n",
         waiting_team,
     )
-    client = platform.client()
+    client = platform.client
 
     def problems() -> str:
-        return " ".join(client.team(waiting_team).problems)
+        (team,) = (team for team in client.teams() if team.name == waiting_team)
+        return " ".join(team.problems)
 
     wait_until(
         lambda: "broken.yaml" in problems(), "the team's page names the file", 30, explain=problems

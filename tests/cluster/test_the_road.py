@@ -51,7 +51,7 @@ def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
         "workers": 1,
     }
     page = portal.submit(values, lambda _: None)
-    job = platform.client().get_job(page.rpartition("/")[2])
+    job = platform.client.get_job(page.rpartition("/")[2])
     on_cluster = JobOnCluster(cluster, job, guests_team)
     agreed: list[str] = []
 
@@ -83,7 +83,7 @@ def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
 def _seen_by_all(platform: PlatformService, portal: Portal, job_id: str) -> dict[str, Any]:
     shown = json.loads(platform.command("get", job_id, "--output", "json"))
     page = portal.get(f"/api/ml-platform/v1/jobs/{job_id}")
-    listed = next(item for item in platform.client().list_jobs() if item.id == job_id)
+    listed = next(item for item in platform.client.list_jobs() if item.id == job_id)
     return {
         "command line": shown["state"]["phase"],
         "portal": page["state"]["phase"],
