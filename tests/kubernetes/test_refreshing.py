@@ -180,6 +180,18 @@ def test_a_commit_that_touches_no_jobs_asks_for_nothing(
     assert argo.asked == 0
 
 
+def test_a_folder_that_was_taken_away_is_not_waited_for(
+    server: ApiServer, repository: GitopsRepository, refresher: Refresher, news: list[str]
+):
+    ArgoCd(server, [done], repository)
+    _commit(repository, folder="jobs/gone/000")
+    eventually(lambda: "jobs/gone/000" in news)
+    path = "jobs/gone/000/a-20260101-aaaaaa.yaml"
+    push(repository.path, {path: None, f"{FOLDER}/b-20260101-aaaaaa.yaml": b"a: 1\n"})
+    eventually(lambda: FOLDER in news)
+    eventually(lambda: _waits_for_nothing(refresher))
+
+
 def test_an_object_that_the_cluster_refuses_is_left_to_argo_cds_own_retries(
     server: ApiServer, repository: GitopsRepository, refresher: Refresher
 ):

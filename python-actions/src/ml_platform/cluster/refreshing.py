@@ -43,6 +43,8 @@ class Repository(Protocol):
 
     def contains(self, commit: str, ancestor: str) -> bool: ...
 
+    def oid(self, commit: str, path: str) -> str | None: ...
+
 
 @dataclass
 class _Folder:
@@ -111,6 +113,8 @@ class Refresher:
             known.due = max(now, known.asked + LEAST_PAUSE_SECONDS)
             known.pause = FIRST_PAUSE_SECONDS
             self._on_news(name)
+        for name in [name for name in self._waiting if self._repository.oid(head, name) is None]:
+            del self._waiting[name]  # the folder is gone, and its Application with it
         self._head = head
 
     def _ask(self) -> float:

@@ -135,12 +135,13 @@ class GitopsRepository:
         return map(self._info, reversed(chain))
 
     def changed_folders(self, since: str | None, until: str) -> set[str]:
-        """Folders of jobs that differ between two commits; all of them when `since` is unknown."""
+        """Folders of jobs that differ between two commits and are there in the later one; all of
+        them when `since` is unknown."""
         tree = self._commit(until).tree
         known = since is not None and since in self._repo
         diff = self._commit(str(since)).tree.diff_to_tree(tree) if known else tree.diff_to_tree()
         paths = {file.path for delta in diff.deltas for file in (delta.old_file, delta.new_file)}
-        return {folder for path in paths if (folder := layout.folder(path))}
+        return {found for path in paths if (found := layout.folder(path)) and found in tree}
 
     def contains(self, commit: str, ancestor: str) -> bool:
         """Whether `ancestor` is part of the history of `commit`; not when one is unknown."""
