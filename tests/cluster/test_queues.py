@@ -122,8 +122,13 @@ def test_spot_machines_are_used_before_those_that_stay(queues: Queues, admin: Ob
 
 
 def _pods(admin: Objects, job: str, owner: str) -> dict[str, Document]:
-    """What Kueue has made of a job's pods."""
-    spec = admin.get(RAY, "RayJob", job, owner)["spec"]
+    """What Kueue has made of a job's pods, which it writes when it starts the admitted job."""
+
+    def started() -> Document | None:
+        spec: Document = admin.get(RAY, "RayJob", job, owner)["spec"]
+        return None if spec.get("suspend") else spec
+
+    spec = wait_until(started, f"{job} to be started")
     cluster = spec["rayClusterSpec"]
     return {
         "head": cluster["headGroupSpec"]["template"]["spec"],
