@@ -33,7 +33,7 @@ def up() -> None:
     if is_up(layout):
         say("the cluster is up already")
     else:
-        Start(layout, say).run()
+        Start(layout, say).run().close()
     print(
         _NEXT.format(
             kubeconfig=layout.admin_kubeconfig,

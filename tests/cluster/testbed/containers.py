@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from testbed.images import BASE_NAME, ProbeImage
+from testbed.images import BASE_NAME, REGISTRY, ProbeImage
 from testbed.layout import Layout
 from testbed.node import PAUSE_IMAGE
 from testbed.waiting import TestbedError
@@ -41,6 +41,9 @@ def import_images(layout: Layout, probe: ProbeImage) -> None:
             probe.image.write(archive, probe.reference, probe.own_layers)
             _ctr(layout, "images", "import", str(archive))
     _ctr(layout, "images", "tag", "--force", base, PAUSE_IMAGE)
+    for name in present:
+        if name.startswith(REGISTRY) and name not in (base, probe.reference):
+            _ctr(layout, "images", "remove", name)  # of an earlier state of the tree
 
 
 def remove_containers(layout: Layout) -> None:

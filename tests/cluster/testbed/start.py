@@ -103,7 +103,8 @@ class Start:
         self._apply_site()
         note_up(layout)
         self._say("the cluster is up")
-        return Cluster.of(layout)
+        self._cluster.components.update(self._components)
+        return self._cluster
 
     def _prepare(self) -> None:
         layout = self._layout
