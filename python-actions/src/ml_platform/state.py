@@ -13,7 +13,7 @@ from ml_platform.cluster.application import not_applied_reason
 from ml_platform.cluster.failure import cause_of, message_of
 from ml_platform.cluster.fields import count, mapping, text
 from ml_platform.cluster.starting import head_is_lost, pod_trouble, starting_reason
-from ml_platform.cluster.waiting import evictions, is_admitted, queue_reason
+from ml_platform.cluster.waiting import evictions, is_admitted, is_evicted, queue_reason
 from ml_platform.job import Phase
 
 
@@ -100,7 +100,7 @@ def _applied(facts: Facts, attempt: int) -> tuple[Phase, str | None]:
 def _is_queued(facts: Facts, deployment: str) -> bool:
     """Kueue suspends a job that it has not admitted, or admits no more. KubeRay follows some
     seconds later, and starts even a first admission while it is suspended still."""
-    if mapping(facts.rayjob, "spec").get("suspend") is True:
+    if mapping(facts.rayjob, "spec").get("suspend") is True or is_evicted(facts.workload):
         return True
     return deployment in ("Suspended", "Suspending") and not is_admitted(facts.workload)
 
@@ -123,4 +123,5 @@ def _trouble(facts: Facts, job: str) -> str | None:
 def _awaited(facts: Facts) -> str | None:
     if facts.workload is None and not facts.pods:
         return None
-    return starting_reason(facts.pods, facts.events)
+    wanted = count(facts.rayjob, "status", "rayClusterStatus", "desiredWorkerReplicas")
+    return starting_reason(facts.pods, facts.events, wanted)

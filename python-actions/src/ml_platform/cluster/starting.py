@@ -34,13 +34,14 @@ def pod_trouble(pods: Sequence[Any], events: Sequence[Any]) -> str | None:
     return _refusal(pods, events)
 
 
-def starting_reason(pods: Sequence[Any], events: Sequence[Any]) -> str | None:
-    """What is awaited between admission and the program's first word."""
+def starting_reason(pods: Sequence[Any], events: Sequence[Any], workers: int) -> str | None:
+    """What is awaited between admission and the program's first word. `workers`: how many pods of
+    workers there shall be, where that is known: some may not be made yet, or be made anew."""
     if trouble := pod_trouble(pods, events):
         return trouble
     live = [pod for pod in pods if is_live(pod)]
     heads = [pod for pod in live if role_of(pod) == HEAD]
-    workers = [pod for pod in live if role_of(pod) == WORKER]
+    there = [pod for pod in live if role_of(pod) == WORKER]
     if not heads:
         leaving = any("deletionTimestamp" in mapping(pod, "metadata") for pod in pods)
         return (
@@ -48,9 +49,9 @@ def starting_reason(pods: Sequence[Any], events: Sequence[Any]) -> str | None:
         )
     if not holds(heads[0], "Ready"):
         return "The head of its Ray cluster is starting."
-    ready = sum(holds(pod, "Ready") for pod in workers)
-    if ready < len(workers):
-        return f"{ready} of {len(workers)} workers are ready."
+    ready, wanted = sum(holds(pod, "Ready") for pod in there), max(workers, len(there))
+    if ready < wanted:
+        return f"{ready} of {wanted} workers are ready."
     return "Its Ray cluster is ready; the program is being handed over."
 
 

@@ -36,6 +36,11 @@ def is_admitted(workload: Any) -> bool:
     return holds(workload, "Admitted")
 
 
+def is_evicted(workload: Any) -> bool:
+    """Whether it was sent back to its queue and is not admitted again."""
+    return holds(workload, "Evicted")
+
+
 def evictions(workload: Any) -> int:
     """How often an admitted job was sent back to its queue. KubeRay does not count these."""
     return sum(
@@ -70,6 +75,8 @@ def _queue(workload: Any, queue: Any) -> str | None:
     if reserved.get("status") == "True":
         return _checks(workload)
     message = text(reserved, "message")
+    if message == text(condition(workload, "Evicted"), "message"):
+        return None  # that it was evicted is said already
     if found := _QUEUE.search(message):
         return _bad_queue(found[1], found[2], found[3], queue)
     if found := _TOO_LARGE.search(message):
