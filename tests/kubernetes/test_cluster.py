@@ -21,6 +21,7 @@ from ray_fixture import eventually
 
 from ml_platform.cluster.interface import Resources
 
+NO_APPLICATION = f"Argo CD has no Application of {FOLDER} yet; the ApplicationSet `jobs` makes it."
 NOT_APPLIED = "The commit is there; it has not been applied yet."
 
 
@@ -176,7 +177,7 @@ def test_a_job_that_went_while_nobody_watched_is_not_applied_any_more(world: Clu
     world.server.delete(RAYJOBS, TEAM, job, silently=True)
     world.cluster = world.new_cluster()
     world.cluster.start()
-    world.shows(job, "submitted", NOT_APPLIED)
+    world.shows(job, "submitted", NO_APPLICATION)
     world.shows(kept, "running")
 
 

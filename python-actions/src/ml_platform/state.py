@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ml_platform.cluster.application import not_applied_reason
 from ml_platform.cluster.failure import cause_of, message_of
-from ml_platform.cluster.fields import count, mapping, text
+from ml_platform.cluster.fields import count, entries, mapping, text
 from ml_platform.cluster.starting import head_is_lost, pod_trouble, starting_reason
 from ml_platform.cluster.waiting import evictions, is_admitted, is_evicted, queue_reason
 from ml_platform.job import Phase
@@ -58,6 +58,7 @@ class JobState:
 
 
 _NOT_APPLIED = "The commit is there; it has not been applied yet."
+_NOT_LOOKED_AT = "It is applied; Kueue, which shares the machines out, has not looked at it yet."
 _HEAD_LOST = "The head of its Ray cluster was lost; the attempt is being given up."
 
 
@@ -89,7 +90,7 @@ def _applied(facts: Facts, attempt: int) -> tuple[Phase, str | None]:
     if deployment in ("Complete", "Failed", "ValidationFailed"):
         return Phase.FAILED, cause_of(facts.rayjob)
     if _is_queued(facts, deployment):
-        return Phase.QUEUED, queue_reason(facts.workload, facts.queue) or message_of(status)
+        return Phase.QUEUED, _why_queued(facts, status)
     if deployment == "Retrying":
         return Phase.STARTING, _next_attempt(facts, attempt)
     if deployment == "Running" and job in ("RUNNING", "SUCCEEDED", "FAILED", "STOPPED"):
@@ -103,6 +104,14 @@ def _is_queued(facts: Facts, deployment: str) -> bool:
     if mapping(facts.rayjob, "spec").get("suspend") is True or is_evicted(facts.workload):
         return True
     return deployment in ("Suspended", "Suspending") and not is_admitted(facts.workload)
+
+
+def _why_queued(facts: Facts, status: dict[str, Any]) -> str | None:
+    if reason := queue_reason(facts.workload, facts.queue) or message_of(status):
+        return reason
+    suspended = mapping(facts.rayjob, "spec").get("suspend") is True
+    unseen = suspended and not entries(facts.workload, "status", "conditions")
+    return _NOT_LOOKED_AT if unseen else None
 
 
 def _next_attempt(facts: Facts, attempt: int) -> str:

@@ -45,6 +45,11 @@ def refresh_is_due(application: Any) -> bool:
     return REFRESH in mapping(application, "metadata", "annotations")
 
 
+def missing(folder: str) -> dict[str, Any]:
+    """What stands for the Application of a folder while there is none."""
+    return {"metadata": {}, "spec": {"source": {"path": folder}}}
+
+
 def folder_problem(application: Any) -> str | None:
     """What holds up the whole folder, with the file that is to blame where Argo CD names it."""
     folder = folder_of(application)
@@ -74,6 +79,11 @@ def refused_objects(application: Any) -> dict[str, str]:
 
 def not_applied_reason(application: Any, job_id: str) -> str | None:
     """Why a committed job is not in the cluster, as far as its Application tells."""
+    if mapping(application) and not text(application, "metadata", "name"):
+        return (
+            f"Argo CD has no Application of {folder_of(application)} yet; the ApplicationSet `jobs` "
+            "makes it."
+        )
     if problem := folder_problem(application):
         return problem
     if refusal := refused_objects(application).get(job_id):

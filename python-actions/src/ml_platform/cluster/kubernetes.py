@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from prometheus_client import Histogram
 
 from ml_platform.cluster.api import KubernetesApi, Stream
+from ml_platform.cluster.application import missing
 from ml_platform.cluster.applications import Applications
 from ml_platform.cluster.cluster_watches import ClusterWatches, Key
 from ml_platform.cluster.fields import entries, text
@@ -269,7 +270,9 @@ class KubernetesCluster:
 
     def _application(self, folder: str) -> Object | None:
         application = self.applications.of(folder)
-        return None if application is None else application_of_job(application)
+        if application is not None:
+            return application_of_job(application)
+        return missing(folder) if self.applications.watch.listed.is_set() else None
 
 
 def _bounds(groups: list[Object]) -> tuple[int, int]:
