@@ -148,6 +148,8 @@ def test_results_metrics_and_logs_are_read(
     assert job.download_result(path, tmp_path).read_text() == '"hello"'
     assert job.download_result("50% of #1?.json", tmp_path).read_text() == '"odd"'
     assert job.logs(tail=1) == "two\n"
+    with pytest.raises(NotFoundError, match="runs no jobs"):
+        job.logs(source="head")
 
 
 def test_an_unknown_job_and_a_wrong_token_are_told_apart(

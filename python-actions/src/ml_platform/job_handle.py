@@ -84,15 +84,22 @@ class Job:
         """The RayJob that was committed, as YAML."""
         return self._connection.get(f"/v1/jobs/{self.id}/manifest").text
 
-    def logs(self, tail: int | None = None, attempt: int | None = None) -> str:
-        """What the job has printed so far, or its last `tail` lines."""
-        path = f"/v1/jobs/{self.id}/logs"
-        return self._connection.get(path, tail=tail, attempt=attempt).text
+    def logs(self, tail: int | None = None, attempt: int | None = None, source: str = "job") -> str:
+        """What the job has printed so far, or its last `tail` lines.
 
-    def follow_logs(self, tail: int | None = None, attempt: int | None = None) -> Iterator[str]:
-        """Pieces of text as the job prints them, until it ends."""
+        `source`: on a cluster also `submitter`, `head` or `worker-<n>`, a pod of the newest attempt.
+        """
         path = f"/v1/jobs/{self.id}/logs"
-        yield from self._connection.text_stream(path, tail=tail, attempt=attempt, follow="true")
+        return self._connection.get(path, tail=tail, attempt=attempt, source=source).text
+
+    def follow_logs(
+        self, tail: int | None = None, attempt: int | None = None, source: str = "job"
+    ) -> Iterator[str]:
+        """Pieces of text as they are printed, until the job ends; `source` as for `logs`."""
+        path = f"/v1/jobs/{self.id}/logs"
+        yield from self._connection.text_stream(
+            path, tail=tail, attempt=attempt, source=source, follow="true"
+        )
 
     def metrics(self, after: str | None = None) -> models.Metrics:
         """Rows in the order written; `after`, a former answer's `cursor`, leaves out older ones."""

@@ -17,13 +17,16 @@ def logs(
     ] = False,
     tail: Annotated[int | None, typer.Option(min=1, help="Only the last lines.")] = None,
     attempt: Annotated[int | None, typer.Option(min=0, help="An earlier attempt's.")] = None,
+    source: Annotated[
+        str, typer.Option(help="On a cluster also a pod's: submitter, head or worker-<number>.")
+    ] = "job",
 ) -> None:
     """Print what a job has printed so far."""
     with connect() as platform:
         handle = platform.job(job)
         if not follow:
-            sys.stdout.write(handle.logs(tail, attempt))
+            sys.stdout.write(handle.logs(tail, attempt, source))
             return
-        for piece in handle.follow_logs(tail, attempt):
+        for piece in handle.follow_logs(tail, attempt, source):
             sys.stdout.write(piece)
             sys.stdout.flush()
