@@ -141,8 +141,9 @@ def test_the_settings_of_the_pods_are_settings_of_the_service(monkeypatch: pytes
     }
     assert mounts[str(settings.runs_dir)]["readOnly"] is True
     assert runs.mount_path == "/runs"
-    shared = {settings.gitops_repository.parent, settings.images_dir.parent}
-    assert {str(path) for path in shared} <= mounts.keys()
+    for path in (settings.gitops_repository, settings.images_dir, settings.token_file):
+        assert str(path.parent) == "/srv/ml-platform"
+    assert "/srv/ml-platform" in mounts
     assert str(settings.state_dir) in mounts
 
 

@@ -52,7 +52,10 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     # A journal of its own: replicas share the repository, run directories and images only.
     second = Service(
         settings_in(tmp_path / "second", backstage.url).model_copy(
-            update={"gitops_repository": settings.gitops_repository}
+            update={
+                "gitops_repository": settings.gitops_repository,
+                "token_file": settings.token_file,
+            }
         ),
         backstage,
         standby,
@@ -85,6 +88,12 @@ def test_a_job_submitted_to_any_replica_is_there_at_once(pair: Pair):
 def test_the_owner_is_who_asked_the_other_replica(pair: Pair):
     job_id = pair.second.submitted("key")["job_id"]
     assert pair.first.client().get(f"/v1/jobs/{job_id}").json()["owner"] == ADA
+
+
+def test_a_shell_in_any_replica_is_the_owner_of_the_platform(pair: Pair):
+    assert pair.second.local_token == pair.first.local_token
+    me = pair.second.client_with(pair.second.local_token).get("/v1/me").json()
+    assert me["user"] == "user:default/guest"
 
 
 def test_streams_and_errors_pass_unchanged(pair: Pair):

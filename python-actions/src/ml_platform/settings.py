@@ -152,6 +152,14 @@ class Settings(BaseSettings):
             description="The bare GitOps repository; `gitops.git` in the state folder when unset.",
         ),
     ]
+    token_file: Annotated[
+        Path,
+        Field(
+            default_factory=lambda values: _state_dir(values) / "token.json",
+            description="The token of whoever owns the platform's machine, made by the service; "
+            "replicas share it. `token.json` in the state folder when unset.",
+        ),
+    ]
     images_dir: Annotated[
         Path,
         Field(
@@ -222,7 +230,7 @@ class Settings(BaseSettings):
             raise ValueError("must be 127.0.0.1 or localhost where no cluster runs the jobs")
         return value
 
-    @field_validator("gitops_repository", "images_dir", "runs_dir")
+    @field_validator("gitops_repository", "token_file", "images_dir", "runs_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.resolve()
@@ -247,10 +255,6 @@ class Settings(BaseSettings):
     @property
     def environments_dir(self) -> Path:
         return self.state_dir / "environments"
-
-    @property
-    def token_file(self) -> Path:
-        return self.state_dir / "token.json"
 
     @property
     def journal_file(self) -> Path:
