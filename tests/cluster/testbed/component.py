@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -65,6 +67,7 @@ class Component:
     def start(self) -> None:
         if self.running:
             raise TestbedError(f"{self.name} runs already")
+        wait_until(self._port_is_free, f"the port of {self.name} is free", 30)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.program.environment, "TESTBED_LOG": str(self.log)}
@@ -120,6 +123,19 @@ class Component:
         if not self.running:
             raise TestbedError(f"{self.name} has ended\n{self.tail()}")
         return answers(self.program.ready)
+
+    def _port_is_free(self) -> bool:
+        """A killed program may hold its port for a moment while the kernel takes it apart."""
+        port = urlsplit(self.program.ready).port if "://" in self.program.ready else None
+        if port is None:
+            return True
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                return False
+        return True
 
     def _must_run(self) -> psutil.Process:
         process = self._process()

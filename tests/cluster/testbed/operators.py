@@ -90,14 +90,26 @@ def _configuration(released: list[Document]) -> dict[str, Any]:
 
 def webhooks_by_url(layout: Layout, released: list[Document]) -> list[Document]:
     """The release's webhooks, asked at the process instead of at a Service."""
-    bundle = base64.b64encode((layout.certificates / "ca.crt").read_bytes()).decode()
     found = [document for document in released if document["kind"] in _WEBHOOKS]
     for document in found:
         for hook in document["webhooks"]:
-            path = hook["clientConfig"].pop("service")["path"]
-            address = f"https://{LOOPBACK}:{PORTS['kueue-webhook']}{path}"
-            hook["clientConfig"] = {"url": address, "caBundle": bundle}
+            hook["clientConfig"] = _by_url(layout, hook["clientConfig"])
     return found
+
+
+def conversions_by_url(layout: Layout, definitions: list[Document]) -> None:
+    """The same for the conversion of old versions, which the API server asks for all the time."""
+    for definition in definitions:
+        conversion = definition["spec"].get("conversion", {})
+        if conversion.get("strategy") == "Webhook":
+            webhook = conversion["webhook"]
+            webhook["clientConfig"] = _by_url(layout, webhook["clientConfig"])
+
+
+def _by_url(layout: Layout, shipped: Document) -> Document:
+    bundle = base64.b64encode((layout.certificates / "ca.crt").read_bytes()).decode()
+    address = f"https://{LOOPBACK}:{PORTS['kueue-webhook']}{shipped['service']['path']}"
+    return {"url": address, "caBundle": bundle}
 
 
 def without_webhooks(documents: list[Document]) -> list[Document]:

@@ -172,6 +172,8 @@ class Start:
         early = ("CustomResourceDefinition", "Namespace")
         missing = [namespace(name) for name in _NAMESPACES]
         kinds = [without_descriptions(item) for item in everything if item["kind"] in early]
+        definitions = [item for item in kinds if item["kind"] == "CustomResourceDefinition"]
+        operators.conversions_by_url(self._layout, definitions)
         self._say("releases rendered")
         objects.apply_all([*missing, *kinds])
         for item in everything:
