@@ -39,7 +39,9 @@ def list_jobs(  # noqa: PLR0913, PLR0917  # one argument per query parameter is 
     teams = platform.teams_of(user)
     if team is not None and team not in teams:
         raise NotAllowedError(
-            f"you are no member of {team[:60]}", field="team", hint=", ".join(sorted(teams))
+            f"you are no member of {team[:60]}",
+            field="team",
+            hint=f"your teams: {', '.join(sorted(teams)) or 'none'}",
         )
     where: dict[str, Value] = {
         "team": team,

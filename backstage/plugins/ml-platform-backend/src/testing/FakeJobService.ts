@@ -78,6 +78,12 @@ export class FakeJobService {
       this.#stream(res, 'text/event-stream', ': welcome\n\n');
     } else if (kind === 'catalog') {
       json(res, this.changes(url.searchParams.get('after') ?? ''));
+    } else if (kind === 'jobs' && isForeign(url.searchParams.get('team'))) {
+      json(
+        res,
+        refusal('NotAllowedError', 'you are no member of this team'),
+        403,
+      );
     } else if (kind === 'jobs' && !id) {
       const items = this.#find(url);
       json(res, { items, total: items.length });
@@ -136,6 +142,10 @@ export class FakeJobService {
     this.open.add(res);
     res.on('close', () => this.open.delete(res));
   }
+}
+
+function isForeign(team: string | null): boolean {
+  return world.teams.some(({ name, member }) => name === team && !member);
 }
 
 function isOfPod(url: URL): boolean {

@@ -39,7 +39,7 @@ export class FakeJobApi implements JobApi {
     ) {
       const message = `you are no member of ${filter.team}`;
       return Promise.reject(
-        new JobApiError(403, message, 'stellarator-design'),
+        new JobApiError(403, message, 'your teams: stellarator-design'),
       );
     }
     const found = this.jobs.filter(

@@ -36,7 +36,11 @@ export function JobHeader({
             </Text>
           )}
         </Flex>
-        <Text variant="body-medium" color="secondary">
+        <Text
+          variant="body-medium"
+          color="secondary"
+          style={{ overflowWrap: 'anywhere' }}
+        >
           {job.id} · {shortRef(job.owner)} asked{' '}
           <time dateTime={job.submitted_at} title={clock(job.submitted_at)}>
             {ago(job.submitted_at)}

@@ -12,19 +12,28 @@ import { JobSummary } from '@internal/plugin-ml-platform-common';
 import { ago, clock, figure, shortRef, span } from '../../format';
 import { jobRouteRef } from '../../routes';
 import { StateBadge } from '../StateBadge';
+import styles from './JobTable.module.css';
 
 const columns: ColumnConfig<JobSummary>[] = [
   {
     id: 'name',
     label: 'Job',
     isRowHeader: true,
-    minWidth: 220,
-    cell: job => <CellText title={job.name} description={job.id} />,
+    defaultWidth: '2fr',
+    minWidth: 200,
+    cell: job => (
+      <Cell>
+        <Text className={styles.name}>{job.name}</Text>
+        <Text className={styles.name} variant="body-small" color="secondary">
+          {job.id}
+        </Text>
+      </Cell>
+    ),
   },
   {
     id: 'state',
     label: 'State',
-    minWidth: 150,
+    minWidth: 140,
     cell: job => (
       <Cell>
         <StateBadge phase={job.state.phase} />
@@ -70,6 +79,7 @@ const columns: ColumnConfig<JobSummary>[] = [
   {
     id: 'submitted',
     label: 'Submitted',
+    minWidth: 88,
     cell: job => (
       <Cell>
         <time dateTime={job.submitted_at} title={clock(job.submitted_at)}>
