@@ -12,8 +12,9 @@ from ml_platform.cluster.fields import text
 from ml_platform.cluster.interface import Observed
 from ml_platform.errors import NotFoundError
 from ml_platform.job import Phase
+from ml_platform.journal_commits import merged, read_manifest, row_from_manifest
 from ml_platform.journal_database import JournalDatabase
-from ml_platform.journal_row import Row, merged, read_manifest, row_from_manifest
+from ml_platform.journal_row import Row
 from ml_platform.journal_search import Value, search_condition
 from ml_platform.repository import layout
 from ml_platform.repository.git import CommitInfo, GitopsRepository

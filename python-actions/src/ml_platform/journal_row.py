@@ -8,16 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
-from ml_platform import render
 from ml_platform.cluster.fields import condition, mapping, text
 from ml_platform.cluster.interface import Observed
 from ml_platform.job import JobSpec, Phase
 from ml_platform.repository.git import CommitInfo
-from ml_platform.repository.layout import Place
 from ml_platform.state import Facts, JobState, Outcome
-from ml_platform.yaml_document import from_yaml
 
 UNKNOWN = "unknown"
 NOTHING = Observed()
@@ -61,7 +56,7 @@ class Row:
 
     def removed(self, commit: CommitInfo) -> Row:
         """The manifest was taken away without an archive entry: somebody did it by hand."""
-        ended = replace(self, active=False, commits=[*self.commits, _commit(commit)])
+        ended = replace(self, active=False, commits=[*self.commits, commit_entry(commit)])
         return replace(ended, hops={**self.hops, "ended": commit.at.isoformat()})
 
     def facts(self) -> Facts:
@@ -161,81 +156,19 @@ class Row:
         )
 
 
-def read_manifest(content: bytes) -> Any:
-    """The data of a committed file; raises ValueError."""
-    try:
-        return from_yaml(content)
-    except yaml.YAMLError as error:
-        raise ValueError(f"not YAML as it is used here: {error}") from error
-
-
-def row_from_manifest(place: Place, path: str, manifest: Any, commit: CommitInfo) -> Row:
-    """The row that a manifest alone gives; raises ValueError when it is none of ours."""
-    try:
-        metadata = manifest["metadata"]
-        annotations = metadata["annotations"]
-        spec = JobSpec.model_validate_json(annotations[render.SPEC])
-        outcome = annotations.get(render.OUTCOME)
-        ended = Outcome.model_validate_json(outcome) if outcome else None
-        names = (metadata["name"], metadata["namespace"])
-        owner, key = annotations[render.OWNER], annotations[render.KEY]
-        request = annotations[render.REQUEST]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"not a manifest of this platform: {error}") from error
-    if names != (place.job_id, place.team):
-        raise ValueError("name and namespace differ from the path")
-    if not place.active and ended is None:
-        ended = Outcome(phase=Phase.CANCELLED, cause="Archived without an outcome.")
-    return Row(
-        job_id=place.job_id,
-        team=place.team,
-        owner=str(owner),
-        key_hash=str(key),
-        request_hash=str(request),
-        path=path,
-        active=place.active,
-        spec=spec.model_dump(mode="json"),
-        commits=[_commit(commit)],
-        hops={},
-        outcome=ended,
-    )
-
-
-def merged(row: Row, before: Row | None) -> Row:
-    """A new commit's row on top of what was known of the job."""
-    hops = dict(before.hops) if before else {}
-    at = row.commits[0]["at"]
-    if row.active:
-        hops.setdefault("submitted", at)
-        for name in ("archived", "ended"):  # somebody has taken its end back
-            hops.pop(name, None)
-    else:
-        hops.setdefault("archived", at)
-        if row.outcome is not None:
-            _first(hops, "running", _iso(row.outcome.started_at))
-            _first(hops, "ended", _iso(row.outcome.ended_at) or at)
-    return replace(
-        row,
-        hops=hops,
-        commits=[*(before.commits if before else []), *row.commits],
-        observed=before.observed if before else NOTHING,
-        headline=before.headline if before else None,
-    )
-
-
 def _hops_of(before: dict[str, str], observed: Observed) -> dict[str, str]:
     hops, status = dict(before), mapping(observed.rayjob, "status")
-    _first(hops, "applied", text(observed.rayjob, "metadata", "creationTimestamp"))
+    note_hop(hops, "applied", text(observed.rayjob, "metadata", "creationTimestamp"))
     # KubeRay begins with a job, and notes the time, before Kueue has suspended it.
     admitted = condition(observed.workload, "Admitted")
     if observed.cluster is None:
-        _first(hops, "admitted", text(status, "startTime"))
+        note_hop(hops, "admitted", text(status, "startTime"))
     elif admitted.get("status") == "True":
-        _first(hops, "admitted", text(admitted, "lastTransitionTime"))
+        note_hop(hops, "admitted", text(admitted, "lastTransitionTime"))
     ready = text(status, "rayClusterStatus", "stateTransitionTimes", "ready")
-    _first(hops, "cluster-ready", ready)
-    _first(hops, "running", text(status, "rayJobInfo", "startTime"))
-    _first(hops, "ended", text(status, "endTime"))
+    note_hop(hops, "cluster-ready", ready)
+    note_hop(hops, "running", text(status, "rayJobInfo", "startTime"))
+    note_hop(hops, "ended", text(status, "endTime"))
     return hops
 
 
@@ -243,7 +176,7 @@ def _same_object(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bo
     return text(one, "metadata", "uid") == text(other, "metadata", "uid")
 
 
-def _commit(commit: CommitInfo) -> dict[str, str]:
+def commit_entry(commit: CommitInfo) -> dict[str, str]:
     return {
         "sha": commit.sha,
         "author": commit.author.name,
@@ -252,10 +185,6 @@ def _commit(commit: CommitInfo) -> dict[str, str]:
     }
 
 
-def _first(hops: dict[str, str], name: str, value: str | None) -> None:
+def note_hop(hops: dict[str, str], name: str, value: str | None) -> None:
     if value:
         hops.setdefault(name, value)
-
-
-def _iso(value: datetime | None) -> str | None:
-    return value.isoformat() if value else None
