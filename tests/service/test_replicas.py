@@ -121,9 +121,6 @@ def test_without_the_one_that_commits_reads_are_answered_and_writes_told_to_wait
     pair.leader.leads = False
     pair.first.stop()
     client = pair.second.client()
-    pair.second.platform.journal.sync(
-        pair.second.platform.repository, pair.second.platform.repository.head()
-    )
     assert client.get(f"/v1/jobs/{job_id}").json()["id"] == job_id
     assert client.get("/readyz").status_code == 200
     before = files_of(pair.second.git)

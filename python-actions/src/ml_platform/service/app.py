@@ -109,7 +109,9 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
         app.include_router(module.router)
     _add_operations(app, parts, runner)
     _add_error_handlers(app)
-    app.add_middleware(Forwarding, leader=parts.leader, http=forwarded)
+    app.add_middleware(
+        Forwarding, leader=parts.leader, http=forwarded, catch_up=parts.take_over_from_git
+    )
     app.add_middleware(
         IdentityMiddleware,
         authenticator=Authenticator(

@@ -51,10 +51,13 @@ def forwarding_client() -> httpx.AsyncClient:
 class Forwarding:
     """In front of the routes, behind the check of identity: strangers are not passed on."""
 
-    def __init__(self, app: Asgi, leader: Leader, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, app: Asgi, leader: Leader, http: httpx.AsyncClient, catch_up: Callable[[], None]
+    ) -> None:
         self._app = app
         self._leader = leader
         self._http = http
+        self._catch_up = catch_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = self._elsewhere(scope)
@@ -69,6 +72,8 @@ class Forwarding:
             if scope["method"] not in READS:
                 await error_answer(_SILENT)(scope, receive, send)
                 return
+            # What the other one has committed just before must be there, or callers think it lost.
+            await asyncio.to_thread(self._catch_up)
             await self._app(scope, _again(body, receive), send)
 
     def _elsewhere(self, scope: Scope) -> str | None:

@@ -64,8 +64,12 @@ class Platform:
     def _pushed(self) -> None:
         self.on_push()  # looked up at each push: the agent is set later
 
-    def start(self) -> None:
+    def take_over_from_git(self) -> None:
+        """Bring the journal to what `main` is now."""
         self.journal.sync(self.repository, self.repository.head())
+
+    def start(self) -> None:
+        self.take_over_from_git()
         self.committer.start()
         self.leader.start()
 
