@@ -10,6 +10,8 @@ say() { printf 'test-cluster: [%4ds] %s\n' "$(($(date +%s) - begin))" "$*"; }
 
 say "setting up"
 sh scripts/setup-python.sh
+sh scripts/setup-node.sh
+sh scripts/build-backstage.sh
 if [ -z "${ML_PLATFORM_TEST_KUBECONFIG:-${KUBECONFIG:-}}" ]; then
   sh scripts/install-cluster-packages.sh
   say "programs of the cluster (the first time half an hour, then nothing)"

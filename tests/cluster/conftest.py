@@ -88,10 +88,15 @@ def real_pods(cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def own_processes(cluster: Cluster) -> None:
-    """For tests that stop or kill a part of the cluster."""
+def own_processes(cluster: Cluster) -> Iterator[None]:
+    """For tests that stop or kill a part of the cluster; what is down afterwards is started again."""
     if not cluster.components:
         pytest.skip("the cluster was given by KUBECONFIG: its processes are not ours to stop")
+    yield
+    down = [component for component in cluster.components.values() if not component.running]
+    for component in sorted(down, key=lambda component: component.name != "apiserver"):
+        component.start()
+        component.wait_ready(120)
 
 
 @pytest.fixture
@@ -104,12 +109,18 @@ def team(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def platform(
+def service(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PlatformService]:
+    service = PlatformService(cluster, tmp_path_factory.mktemp("platform"))
+    service.record_probe()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def platform(service: PlatformService) -> PlatformService:
     """The platform's service, running, with the probe's image on record."""
-    platform = PlatformService(cluster, tmp_path_factory.mktemp("platform"))
-    platform.record_probe()
-    platform.start()
-    yield platform
-    platform.stop()
+    if not service.running:
+        service.start()
+    return service

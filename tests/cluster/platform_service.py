@@ -61,6 +61,11 @@ class PlatformService:
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
+    @property
+    def running(self) -> bool:
+        process = self._processes.get("service")
+        return process is not None and process.poll() is None
+
     def start(self) -> None:
         self._launch("service", [sys.executable, "-m", "ml_platform.cli", "serve"])
         self.wait_ready()

@@ -52,9 +52,9 @@ def test_restarts_in_the_middle_of_a_job_change_nothing(
     for name in CONTROLLERS:
         cluster.component(name).kill()
     cluster.component("apiserver").kill()
+    # Controllers end without an API server at their start; in a cluster the kubelet tries again.
     for name in ("apiserver", *CONTROLLERS):
         cluster.component(name).start()
-    for name in ("apiserver", *CONTROLLERS):
         cluster.component(name).wait_ready(120)
     # An unrelated commit while it runs: what Kueue wrote into the spec must survive.
     head = cluster.repository.commit({"NOTE": "x"})
@@ -80,10 +80,10 @@ def test_restarts_in_the_middle_of_a_job_change_nothing(
 def test_cancelling_stops_the_ray_job_and_frees_its_quota(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:
-    """The team's two workers are taken, so that the second job waits, and its page says for what."""
+    """The pool has four workers, so that the second job waits, and its page says for what."""
     job = started(cluster, platform, team, 600, workers=2)
     waiting = JobOnCluster(
-        cluster, platform.submit(team, workers=2, parameters={"seconds": 1}), team
+        cluster, platform.submit(team, workers=3, parameters={"seconds": 1}), team
     )
     waiting.wait_phase("queued", seconds=60)
     wait_until(
@@ -131,7 +131,7 @@ def test_a_preempted_job_says_so_and_resumes(
     job = started(cluster, platform, team, 25, workers=2, priority="low", attempts=1)
     urgent = JobOnCluster(
         cluster,
-        platform.submit(team, workers=2, priority="high", parameters={"seconds": 1}),
+        platform.submit(team, workers=3, priority="high", parameters={"seconds": 1}),
         team,
     )
     job.wait_phase("queued", seconds=120)

@@ -21,7 +21,7 @@ from ml_platform.errors import (
 from ml_platform.service_way import Way
 
 LOG = logging.getLogger("ml_platform.sdk")
-TRIES = 5
+TRIES = 8  # together 16 s: as long as it takes until another replica of the service commits
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 # The service sends a heartbeat every 10 s; three missed ones are a dead connection.

@@ -14,7 +14,8 @@ GRACE_SECONDS = 30
 USER = 1000
 SCRATCH = "/tmp"  # noqa: S108  # an emptyDir of the pod, shared with nobody
 # The root is read-only: Ray's sessions and whatever else is written go to the scratch volume.
-WRITABLE = {"HOME": SCRATCH, "RAY_TMPDIR": SCRATCH}
+# Nobody was asked whether Ray may send statistics, and a team's network lets none out.
+OF_EVERY_POD = {"HOME": SCRATCH, "RAY_TMPDIR": SCRATCH, "RAY_USAGE_STATS_ENABLED": "0"}
 # The head's Service and the network policies of teams use these ports.
 HEAD_PORTS = {"gcs": 6379, "dashboard": 8265, "client": 10001, "metrics": 8080}
 WORKER_PORTS = {"metrics": 8080}

@@ -15,8 +15,8 @@ from ml_platform.job import JobSpec, duration, mebibytes
 from ml_platform.pod_template import (
     GRACE_SECONDS,
     HEAD_PORTS,
+    OF_EVERY_POD,
     WORKER_PORTS,
-    WRITABLE,
     RunStorage,
     container,
     pod_template,
@@ -134,7 +134,7 @@ def _environment(spec: JobSpec, job_id: str, runs_uri: str) -> dict[str, str]:
         "JOB_WORKERS": str(spec.workers),
         "JOB_GRACE_SECONDS": str(GRACE_SECONDS - 5),
         **({"JOB_RESUME_FROM": f"{base}/{spec.resume_from}"} if spec.resume_from else {}),
-        **WRITABLE,
+        **OF_EVERY_POD,
         **spec.env,
     }
 
@@ -191,7 +191,7 @@ class _Pods:
 
     def submitter(self) -> dict[str, Any]:
         needs = {"requests": _SUBMITTER, "limits": {"memory": _SUBMITTER["memory"]}}
-        pod = container("ray-job-submitter", self._spec.image, WRITABLE, needs, {})
+        pod = container("ray-job-submitter", self._spec.image, OF_EVERY_POD, needs, {})
         return pod_template(pod, self._labels, None)
 
 
