@@ -1,0 +1,290 @@
+"""Callers as a real API server knows them, the way to the service through it, and the Lease of replicas."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from platform_service import PROBE, VERSION, PlatformService
+from testbed.cluster import Cluster
+from testbed.objects import Objects
+from testbed.waiting import wait_until
+
+from ml_platform import (
+    AuthenticationError,
+    MlPlatformError,
+    NotAllowedError,
+    NotFoundError,
+    PlatformClient,
+    ServiceUnavailableError,
+)
+
+SPACE = "ml-platform"
+RBAC = "rbac.authorization.k8s.io"
+LEASE = ("coordination.k8s.io/v1", "Lease", "committer", SPACE)
+
+
+@pytest.fixture
+def tools(admin: Objects) -> Iterator[str]:
+    """A namespace of nobody's team, with the account `nightly`."""
+    name = f"tools-{secrets.token_hex(3)}"
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    account = {"name": "nightly", "namespace": name}
+    admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    yield name
+    admin.delete("v1", "Namespace", name)
+
+
+@pytest.fixture
+def connection(admin: Objects, platform: PlatformService) -> Iterator[None]:
+    """The cluster says where the service is; it runs beside the cluster, so by an address."""
+    admin.apply(_connection({"address": platform.url}))
+    yield
+    admin.delete("v1", "ConfigMap", "connection", SPACE)
+
+
+def _connection(data: dict[str, str]) -> dict[str, Any]:
+    metadata = {"name": "connection", "namespace": SPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _bind(admin: Objects, role: str, namespace: str, subject: dict[str, str]) -> None:
+    """A role of a namespace for one more subject, as an administrator gives it."""
+    admin.create(
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": f"test-{secrets.token_hex(3)}", "namespace": namespace},
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
+            "subjects": [subject],
+        }
+    )
+
+
+def _accounts(namespace: str) -> dict[str, str]:
+    group = f"system:serviceaccounts:{namespace}"
+    return {"apiGroup": RBAC, "kind": "Group", "name": group}
+
+
+@pytest.fixture
+def through(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[str, str], PlatformClient]:
+    """The platform from Python, by the kubeconfig of an account and nothing else."""
+    for name in ("SERVER", "TOKEN", "CONTEXT"):
+        monkeypatch.delenv(f"ML_PLATFORM_{name}", raising=False)
+    monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path))
+
+    def client(namespace: str, account: str) -> PlatformClient:
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig_of(namespace, account)))
+        return PlatformClient()
+
+    return client
+
+
+@pytest.mark.usefixtures("connection")
+def test_an_account_is_who_the_api_server_says_in_the_teams_whose_role_it_has(
+    admin: Objects, team: str, tools: str, through: Callable[[str, str], PlatformClient]
+) -> None:
+    _bind(admin, "caller", SPACE, _accounts(tools))
+    subject = {"kind": "ServiceAccount", "name": "nightly", "namespace": tools}
+    _bind(admin, "member", team, subject)
+    with through(tools, "nightly") as client:
+        me = client.me()
+        assert (me.user, me.teams) == (f"user:{tools}/nightly", [team])
+        plan = client.plan_job("probe", VERSION, team=team, pool="test")
+        assert plan.decision == "commit"
+        job = client.submit_job("probe", VERSION, team=team, pool="test")
+        assert job.view.owner == f"user:{tools}/nightly"
+        job.cancel()
+
+
+@pytest.mark.usefixtures("connection")
+def test_an_account_of_a_teams_namespace_belongs_to_it_and_to_no_other(
+    admin: Objects, team: str, through: Callable[[str, str], PlatformClient]
+) -> None:
+    account = {"name": "ci", "namespace": team}
+    admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    _bind(admin, "caller", SPACE, _accounts(team))
+    with through(team, "ci") as client:
+        me = client.me()
+        assert (me.user, me.teams) == (f"user:{team}/ci", [team])
+        with pytest.raises(NotAllowedError, match="you are no member of team-a"):
+            client.plan_job("probe", VERSION, team="team-a", pool="test")
+
+
+@pytest.mark.usefixtures("connection")
+def test_an_account_without_any_role_is_known_and_may_do_nothing(
+    admin: Objects, team: str, tools: str, through: Callable[[str, str], PlatformClient]
+) -> None:
+    unread = pytest.raises(NotAllowedError, match="may not read ConfigMap ml-platform/connection")
+    with through(tools, "nightly") as client, unread:
+        client.me()
+    _bind(admin, "caller", SPACE, _accounts(tools))
+    with through(tools, "nightly") as client:
+        assert client.me().teams == []
+        with pytest.raises(NotAllowedError, match=f"you are no member of {team}"):
+            client.plan_job("probe", VERSION, team=team, pool="test")
+
+
+def test_a_token_that_the_api_server_does_not_know_opens_nothing(platform: PlatformService) -> None:
+    with (
+        PlatformClient(platform.url, "x" * 40) as client,
+        pytest.raises(AuthenticationError, match=r"no cluster .* knows the bearer token"),
+    ):
+        client.me()
+
+
+def test_a_cluster_without_the_platform_says_so(
+    admin: Objects, tools: str, through: Callable[[str, str], PlatformClient]
+) -> None:
+    admin.delete("v1", "ConfigMap", "connection", SPACE)
+    _bind(admin, "caller", SPACE, _accounts(tools))
+    with (
+        through(tools, "nightly") as client,
+        pytest.raises(NotFoundError, match="ConfigMap ml-platform/connection is missing"),
+    ):
+        client.me()
+
+
+# A stand-in for the service inside of the cluster: what it is asked comes back in the answer.
+ANSWERING = """\
+import http.server, json
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"user": "user:default/" + self.path.split("/")[-1], "name": "x",
+                           "teams": [str(len(self.headers["Authorization"]))], "kind": "user"})
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+http.server.ThreadingHTTPServer(("0.0.0.0", 7008), Handler).serve_forever()
+"""
+
+
+def _answering_pod(image: str, labels: dict[str, str]) -> dict[str, Any]:
+    container = {
+        "name": "service",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-c", ANSWERING],
+        "ports": [{"name": "http", "containerPort": 7008}],
+        # Not over HTTP: a probe brings no token, which the answer counts on.
+        "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    security = {
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "answering", "namespace": SPACE, "labels": labels},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": security,
+            "containers": [container],
+        },
+    }
+
+
+@pytest.fixture
+def answering(cluster: Cluster, admin: Objects) -> Iterator[None]:
+    labels = {"app.kubernetes.io/name": "answering"}
+    admin.create(_answering_pod(cluster.image, labels))
+    ports = [{"name": "http", "port": 7008, "targetPort": "http"}]
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "ml-platform", "namespace": SPACE},
+        "spec": {"selector": labels, "ports": ports},
+    }
+    admin.create(service)
+    admin.apply(_connection({"service": "ml-platform", "port": "7008"}))
+    yield
+    for kind, name in (("ConfigMap", "connection"), ("Service", "ml-platform")):
+        admin.delete("v1", kind, name, SPACE)
+    admin.delete("v1", "Pod", "answering", SPACE)
+
+
+@pytest.mark.usefixtures("answering", "real_pods")
+def test_the_service_in_the_cluster_is_reached_through_the_api_server(
+    admin: Objects, tools: str, through: Callable[[str, str], PlatformClient]
+) -> None:
+    _bind(admin, "caller", SPACE, _accounts(tools))
+    with through(tools, "nightly") as client:
+
+        def reached() -> bool:
+            try:
+                return client.me().user == "user:default/me"
+            except MlPlatformError:
+                return False  # its pod is being started
+
+        wait_until(reached, "the service is reached", 120, pause=1.0)
+        for _ in range(20):
+            assert client.me().teams == [client.me().teams[0]]
+        assert client.way.startswith("a port-forward to Service ml-platform/ml-platform of ")
+
+
+@pytest.fixture
+def pair(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[PlatformService, PlatformService]]:
+    """Two replicas over one repository, each with a journal of its own."""
+    replicas = []
+    for name in ("one", "two"):
+        replica = PlatformService(cluster, tmp_path / name)
+        replica._environment["ML_PLATFORM_REPLICA_URL"] = replica.url
+        replica._environment["ML_PLATFORM_IMAGES_DIR"] = str(tmp_path / "images")
+        replica._environment["ML_PLATFORM_TOKEN_FILE"] = str(tmp_path / "token.json")
+        replicas.append(replica)
+    replicas[0].command("build", "probe", VERSION, "--path", str(PROBE), "--image", cluster.image)
+    for replica in replicas:
+        replica.start()
+    yield replicas[0], replicas[1]
+    for replica in replicas:
+        replica.stop()
+
+
+def _holder(admin: Objects) -> str:
+    found = admin.find(*LEASE)
+    return str(found["spec"]["holderIdentity"]) if found else ""
+
+
+def test_when_the_replica_that_commits_is_killed_the_other_goes_on(
+    admin: Objects, team: str, pair: tuple[PlatformService, PlatformService], tmp_path: Path
+) -> None:
+    token = json.loads((tmp_path / "token.json").read_text())["token"]
+    first, second = pair
+    port = first.url.rpartition(":")[2]
+    wait_until(lambda: _holder(admin).endswith(f"_{port}"), "the first replica commits", 40)
+    request = {"team": team, "pool": "test", "attempts": 1}
+    with PlatformClient(first.url, token) as one, PlatformClient(second.url, token) as two:
+        job = two.submit_job("probe", VERSION, idempotency_key=f"{team}-one", **request)
+        assert one.get_job(job.id).view.team == team
+        first.kill()
+        assert two.get_job(job.id).view.team == team
+
+        def committed() -> bool:
+            try:
+                two.submit_job("probe", VERSION, idempotency_key=f"{team}-two", **request)
+            except ServiceUnavailableError:
+                return False  # nobody holds the Lease yet
+            return True
+
+        wait_until(committed, "the second replica commits", 40, pause=0.5)
+        assert (
+            two.submit_job("probe", VERSION, idempotency_key=f"{team}-one", **request).id == job.id
+        )
+        for left in list(two.list_jobs(team=team)):
+            two.get_job(left.id).cancel()
