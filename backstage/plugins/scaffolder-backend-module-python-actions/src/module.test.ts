@@ -141,25 +141,60 @@ describe('pythonActionsModule', () => {
     }
   }, 60_000);
 
-  it('says to the service when nothing may be changed, and checks inputs by its schema', async () => {
+  it('says to the service when nothing may be changed', async () => {
     const service = await ScriptedService.start();
     service.actions = { protocol: 1, revision: '1', actions: [greet] };
     service.play([{ status: 200, lines: [hello], pauseMs: 0, then: 'end' }]);
-    const dryRun = (call: Call, name: string) =>
-      call(z.looseObject({}), '/v2/dry-run', {
-        template,
-        values: { name, seconds: 1 },
-        directoryContents: [],
-      });
     try {
       const call = await startScaffolder(service.url);
-      await expect(dryRun(call, 'Ada')).resolves.toMatchObject({
+      await expect(
+        call(z.looseObject({}), '/v2/dry-run', {
+          template,
+          values: { name: 'Ada', seconds: 1 },
+          directoryContents: [],
+        }),
+      ).resolves.toMatchObject({
         output: { text: [{ content: 'Hello, Ada!' }] },
       });
       expect(service.runs[0].body.dryRun).toBe(true);
-      await expect(dryRun(call, '')).resolves.toMatchObject({
-        error: { message: expect.stringContaining('name') },
+    } finally {
+      await service.stop();
+    }
+  }, 60_000);
+
+  it('shows the schema whole and leaves what is wrong to the words of the service', async () => {
+    const service = await ScriptedService.start();
+    service.actions = { protocol: 1, revision: '1', actions: [greet] };
+    const refusal = {
+      name: 'InputError',
+      message: 'must not be empty',
+      field: 'name',
+      hint: 'say who',
+    };
+    service.play([
+      { status: 400, lines: [{ error: refusal }], pauseMs: 0, then: 'end' },
+    ]);
+    try {
+      const call = await startScaffolder(service.url);
+      const listed = await call(z.array(z.looseObject({})), '/v2/actions');
+      expect(listed.find(({ id }) => id === greet.id)).toMatchObject({
+        schema: {
+          input: {
+            type: 'object',
+            definitions: { Name: { type: 'string', minLength: 1 } },
+          },
+        },
       });
+
+      const task = await runTemplate(call, { name: '', seconds: 1 });
+      expect(service.runs[0].body.input).toMatchObject({ name: '' });
+      expect(task).toMatchObject({
+        error: {
+          name: 'InputError',
+          message: 'name: must not be empty. Hint: say who',
+        },
+      });
+      expect(task.log.join('\n')).not.toMatch(/^ +at /m);
     } finally {
       await service.stop();
     }

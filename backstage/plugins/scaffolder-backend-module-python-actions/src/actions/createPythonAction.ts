@@ -9,6 +9,7 @@ import { ActionRunner } from './ActionRunner';
 import { ServiceActions } from './ServiceActions';
 import { idempotencyKey } from './idempotencyKey';
 import { withLocalDefinitions } from './localDefinitions';
+import { serviceChecked } from './serviceChecked';
 
 /** What the scaffolder itself keeps among a task's secrets; no business of any service. */
 const SCAFFOLDER_SECRETS = new Set([
@@ -44,7 +45,7 @@ export function createPythonAction(
     get schema() {
       const { input, output } = current();
       return {
-        input: withLocalDefinitions(input),
+        input: serviceChecked(withLocalDefinitions(input)),
         output: withLocalDefinitions(output),
       };
     },
