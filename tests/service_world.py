@@ -104,7 +104,11 @@ class Service:
     """A running service; `client` gives an HTTP client with a user's identity."""
 
     def __init__(
-        self, settings: Settings, backstage: BackstageDouble, leader: Leader | None = None
+        self,
+        settings: Settings,
+        backstage: BackstageDouble,
+        leader: Leader | None = None,
+        port: int = 0,
     ) -> None:
         self.settings = settings
         self.backstage = backstage
@@ -112,7 +116,8 @@ class Service:
         self.platform = Platform(settings, leader)
         self.app = create_app(settings, self.platform)
         self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             self.app,

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
@@ -21,7 +22,6 @@ from ml_platform.errors import (
 from ml_platform.service_way import Way
 
 LOG = logging.getLogger("ml_platform.sdk")
-TRIES = 8  # together 16 s: as long as it takes until another replica of the service commits
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 # The service sends a heartbeat every 10 s; three missed ones are a dead connection.
@@ -31,6 +31,41 @@ T = TypeVar("T")
 Said = Callable[[str, str], None]
 
 
+@dataclass(frozen=True)
+class Patience:
+    """For how many seconds without any answer a call is tried again. `meanwhile`: what goes on
+    although nobody answers."""
+
+    seconds: float
+    meanwhile: str | None = None
+
+
+# As long as it takes until another replica of the service commits, or this one is started again.
+BRIEF = Patience(16.0)
+
+
+class Outage:
+    """A silence of the service: its beginning is said once, and its end, whoever notices them."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._lock = threading.Lock()
+
+    def noticed(self, error: Exception, patience: Patience) -> None:
+        with self._lock:
+            if self._since is not None:
+                return
+            self._since = time.monotonic()
+        rest = f"; {patience.meanwhile}" if patience.meanwhile else ""
+        LOG.warning("%s; trying again for up to %g s%s", _reason(error), patience.seconds, rest)
+
+    def over(self) -> None:
+        with self._lock:
+            since, self._since = self._since, None
+        if since is not None:
+            LOG.warning("the platform answers again after %.0f s", time.monotonic() - since)
+
+
 class Connection:
     """A service and who we are to it. Answers are plain JSON, text or bytes."""
 
@@ -38,6 +73,7 @@ class Connection:
         self.way = way
         self._timeout = timeout
         self._answered = False
+        self._outage = Outage()
         self._lock = threading.Lock()
         self._opened: httpx.Client | None = None
 
@@ -60,7 +96,12 @@ class Connection:
                 )
             return self._opened
 
-    def get(self, path: str, **query: Any) -> httpx.Response:
+    @property
+    def answered(self) -> bool:
+        """Whether there has ever been an answer: from then on, silence is taken to end."""
+        return self._answered
+
+    def get(self, path: str, patience: Patience = BRIEF, /, **query: Any) -> httpx.Response:
         """A whole answer; tried again while the service cannot be reached or is too busy."""
         given = {name: value for name, value in query.items() if value is not None}
 
@@ -69,18 +110,18 @@ class Connection:
                 response.read()
                 return response
 
-        return self._tried(ask)
+        return self._tried(ask, patience)
 
-    def text_stream(self, path: str, **query: Any) -> Iterator[str]:
-        """An endless answer, as it comes. It is not begun again when it breaks: what was printed
-        before would come twice."""
+    @contextmanager
+    def stream(self, path: str, **query: Any) -> Iterator[httpx.Response]:
+        """An endless answer, to be read as it comes. It is not begun again when it breaks."""
         given = {name: value for name, value in query.items() if value is not None}
         timeout = httpx.Timeout(self._http.timeout.connect, read=None)
         try:
             with self._sent("GET", path, params=given, timeout=timeout) as response:
-                yield from response.iter_text()
+                yield response
         except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error) from None
 
     def run_action(
         self, action: str, body: Mapping[str, Any], *, key: str, dry_run: bool, said: Said
@@ -110,25 +151,37 @@ class Connection:
         headers = {"Authorization": f"Bearer {self.way.token()}"}
         with self._http.stream(method, path, headers=headers, **options) as response:
             self._answered = True
+            if response.status_code != 503:
+                self._outage.over()
             if response.status_code >= 400:
                 response.read()
                 raise _error(response)
             yield response
 
-    def _tried(self, call: Callable[[], T]) -> T:
-        pause = FIRST_PAUSE
-        for left in reversed(range(TRIES)):
+    def _tried(self, call: Callable[[], T], patience: Patience = BRIEF) -> T:
+        pause, until = FIRST_PAUSE, None
+        while True:
             try:
                 return call()
             except (httpx.TransportError, ServiceUnavailableError) as error:
                 # Nobody has ever listened there: trying again would only delay the answer.
-                refused = isinstance(error, httpx.ConnectError) and not self._answered
-                if refused or left == 0:
-                    raise self._unreachable(error) from error
-                LOG.warning("%s; trying again in %.1f s", _reason(error), pause)
+                if isinstance(error, httpx.ConnectError) and not self._answered:
+                    raise self._unreachable(error) from None
+                until = until or time.monotonic() + patience.seconds
+                if time.monotonic() + pause > until:
+                    raise self._given_up(error, patience) from None
+                self._outage.noticed(error, patience)
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-        raise AssertionError("unreachable")
+
+    def _given_up(self, error: Exception, patience: Patience) -> MlPlatformError:
+        if patience.meanwhile is None:
+            return self._unreachable(error)
+        return ServiceUnavailableError(
+            f"the platform at {self.way.server()} has not answered for {patience.seconds:g} s; "
+            f"{patience.meanwhile}",
+            hint="`ml-platform status` says whether it runs",
+        )
 
     def _unreachable(self, error: Exception) -> MlPlatformError:
         if isinstance(error, MlPlatformError):
@@ -157,7 +210,7 @@ def _message(line: str, server: str) -> dict[str, Any]:
 def _reason(error: Exception) -> str:
     if isinstance(error, MlPlatformError):
         return error.message
-    return f"the connection broke ({str(error) or type(error).__name__})"
+    return f"the connection to the platform broke ({str(error) or type(error).__name__})"
 
 
 def _error(response: httpx.Response) -> MlPlatformError:

@@ -10,10 +10,14 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
-from ml_platform.connection import Connection
+from ml_platform.connection import BRIEF, Connection, Patience
 from ml_platform.errors import InputError, JobFailed
 from ml_platform.job import DNS_LABEL, JOB_ID_MAX, Phase
+from ml_platform.log_follower import LogFollower
 from ml_platform.service import models
+
+# Whoever waits for a job outlasts a restart of the service, which does not touch the job.
+WATCHING_SECONDS = 120.0
 
 
 def nothing_said(message: str, level: str) -> None:
@@ -62,9 +66,16 @@ class Job:
 
     def refresh(self) -> models.Job:
         """Ask the service how the job stands."""
-        response = self._connection.get(f"/v1/jobs/{self.id}")
+        return self._refreshed(BRIEF)
+
+    def _refreshed(self, patience: Patience) -> models.Job:
+        response = self._connection.get(f"/v1/jobs/{self.id}", patience)
         self._view = models.Job.model_validate_json(response.content, extra="ignore")
         return self._view
+
+    @property
+    def _watching(self) -> Patience:
+        return Patience(WATCHING_SECONDS, f"{self.id} goes on")
 
     @property
     def view(self) -> models.Job:
@@ -95,11 +106,19 @@ class Job:
     def follow_logs(
         self, tail: int | None = None, attempt: int | None = None, source: str = "job"
     ) -> Iterator[str]:
-        """Pieces of text as they are printed, until the job ends; `source` as for `logs`."""
+        """Pieces of text as they are printed, until the job ends; `source` as for `logs`.
+
+        When the connection breaks, it goes on where it stopped as soon as the service is back.
+        """
+
+        def is_over() -> bool:
+            view = self._refreshed(self._watching)
+            earlier = attempt is not None and attempt < view.attempt
+            return view.state.final or earlier or source != "job"
+
+        query = {"attempt": attempt, "source": source}
         path = f"/v1/jobs/{self.id}/logs"
-        yield from self._connection.text_stream(
-            path, tail=tail, attempt=attempt, source=source, follow="true"
-        )
+        yield from LogFollower(self._connection, path, query, is_over).pieces(tail)
 
     def metrics(self, after: str | None = None) -> models.Metrics:
         """Rows in the order written; `after`, a former answer's `cursor`, leaves out older ones."""
@@ -130,13 +149,14 @@ class Job:
     ) -> Job:
         """Wait until the job has ended, in whatever way.
 
-        `timeout` and `poll` in seconds; `on_change` hears of every new state. Raises TimeoutError,
-        and JobFailed when `check` is set and the job did not succeed.
+        `timeout` and `poll` in seconds; `on_change` hears of every new state. A service that is
+        silent for less than two minutes is waited for. Raises TimeoutError, and JobFailed when
+        `check` is set and the job did not succeed.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         before: models.Job | None = None
         while True:
-            view = self.refresh()
+            view = self._refreshed(self._watching)
             if on_change is not None and (before is None or view != before):
                 on_change(view)
             before = view

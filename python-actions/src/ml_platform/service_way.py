@@ -104,12 +104,12 @@ def token_from_file(path: Path) -> str:
     """The token that `ml-platform up` wrote; raises AuthenticationError with the way to get one."""
     try:
         token = json.loads(path.read_text())["token"]
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         raise AuthenticationError(
             f"no token: {path} does not exist",
             hint="start the platform with `ml-platform up`, set ML_PLATFORM_TOKEN, or choose the "
             "kubecontext of a cluster that has one",
-        ) from error
+        ) from None
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise AuthenticationError(
             f"{path} holds no token that can be read",

@@ -19,6 +19,7 @@ from ml_platform.errors import ClusterError, NotFoundError
 from ml_platform.job import Phase
 from ml_platform.journal_row import Row
 from ml_platform.rundir import RunDirectory
+from ml_platform.service import models
 from ml_platform.service.auth import Principal
 from ml_platform.service.caller import platform_of, user_of
 from ml_platform.service.log_tail import read_block, tail_of
@@ -59,12 +60,24 @@ async def get_logs(  # one argument per query parameter is FastAPI's way
 ) -> StreamingResponse:
     row = await asyncio.to_thread(platform.visible, job_id, user)
     wish = _Wish(job_id, attempt, tail, follow)
+    headers = {}
     if source == OF_JOB:
-        text = _log(platform, wish)
+        start = await asyncio.to_thread(_start, platform, wish)
+        text = _log(platform, wish, start)
+        if tail is not None and (start or platform.settings.local):
+            headers[models.LOG_START] = str(sum(start.values()))
     else:
         stream = await asyncio.to_thread(_pod_log, platform, row, source, wish)
         text = blocks_of(stream)
-    return StreamingResponse(text, media_type="text/plain; charset=utf-8")
+    return StreamingResponse(text, headers=headers, media_type="text/plain; charset=utf-8")
+
+
+def _start(platform: Platform, wish: _Wish) -> dict[Path, int]:
+    """Where to begin in each file, for the last lines only."""
+    if wish.tail is None:
+        return {}
+    run = platform.views.run_directory(platform.journal.get(wish.job_id))
+    return dict(tail_of(_files(platform, run, wish), wish.tail))
 
 
 def _pod_log(platform: Platform, row: Row, source: str, wish: _Wish) -> LogStream:
@@ -81,12 +94,9 @@ def _pod_log(platform: Platform, row: Row, source: str, wish: _Wish) -> LogStrea
     )
 
 
-async def _log(platform: Platform, wish: _Wish) -> AsyncIterator[bytes]:
+async def _log(platform: Platform, wish: _Wish, start: dict[Path, int]) -> AsyncIterator[bytes]:
     run = platform.views.run_directory(platform.journal.get(wish.job_id))
-    at: dict[Path, int] = {}
-    if wish.tail is not None:
-        files = await asyncio.to_thread(_files, platform, run, wish)
-        at = dict(await asyncio.to_thread(tail_of, files, wish.tail))
+    at = dict(start)
     while True:
         row = await asyncio.to_thread(platform.journal.get, wish.job_id)
         over = row.phase.final or (wish.attempt is not None and wish.attempt < row.attempt)

@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from ml_platform.job import JobSpec, Phase
 from ml_platform.workload import Reference
 
+# Header of a log's last lines: how many bytes they leave out. A reader whose connection breaks asks
+# for the whole log and knows where it was.
+LOG_START = "ML-Platform-Log-Start"
+
 
 class ApiModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
