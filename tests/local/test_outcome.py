@@ -33,3 +33,10 @@ def test_a_job_whose_program_never_began_has_no_start() -> None:
 def test_a_job_started_when_its_program_began_not_when_ray_took_it() -> None:
     outcome = outcome_of(record(status.complete(status.running(submitted(), BEGUN), ENDED)))
     assert outcome.started_at == BEGUN
+    assert (outcome.applied_at, outcome.admitted_at) == (SUBMITTED, SUBMITTED)
+
+
+def test_a_job_ran_from_its_first_attempt_on() -> None:
+    again = status.retrying(status.running(submitted(), BEGUN), "no luck", counted=True)
+    last = status.complete(status.running(again, ENDED), ENDED)
+    assert outcome_of(record(last)).started_at == BEGUN

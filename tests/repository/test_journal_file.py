@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from commit_world import committing, new_repository, submission
 from ml_platform.cluster.interface import Observed
 from ml_platform.job import Phase
 from ml_platform.journal import SqliteJournal
-from ml_platform.repository.git import GitopsRepository
+from ml_platform.repository.git import PLATFORM, GitopsRepository
+from ml_platform.state import Outcome
 
+_FIELDS = {"running": "started"}
 OLD = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE jobs (job_id TEXT PRIMARY KEY, position INTEGER NOT NULL, rayjob TEXT);
@@ -46,6 +49,31 @@ def test_a_file_of_another_version_is_filled_anew_and_its_numbers_go_on(
     journal.sync(git, git.head())
     assert [row.job_id for row in journal.active()] == [order.job_id]
     assert journal.last_event() > 41
+    journal.close()
+
+
+def test_a_journal_that_was_made_anew_knows_when_a_job_ran_and_when_it_ended(
+    repository: Path, tmp_path: Path
+):
+    order = submission("a")
+    times = {
+        "applied": datetime(2026, 11, 26, 10, 0, tzinfo=UTC),
+        "admitted": datetime(2026, 11, 26, 10, 1, tzinfo=UTC),
+        "running": datetime(2026, 11, 26, 10, 2, tzinfo=UTC),
+        "ended": datetime(2026, 11, 26, 10, 5, tzinfo=UTC),
+    }
+    outcome = Outcome(
+        phase=Phase.SUCCEEDED, **{f"{_FIELDS.get(hop, hop)}_at": at for hop, at in times.items()}
+    )
+    with committing(repository, tmp_path / "first.db") as committer:
+        committer.submit(order).result(60)
+        committer.archive(order.job_id, outcome, PLATFORM).result(60)
+    journal = SqliteJournal(tmp_path / "anew.db")
+    git = GitopsRepository(repository)
+    journal.sync(git, git.head())
+    row = journal.get(order.job_id)
+    assert {hop: row.moment(hop) for hop in times} == times
+    assert row.since == times["ended"]
     journal.close()
 
 

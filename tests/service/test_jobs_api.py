@@ -12,7 +12,9 @@ from foreign_writer import push
 from service_world import ADA, EVE, OTHER_TEAM, Service, content_of
 
 from ml_platform.job import Phase
+from ml_platform.repository.git import PLATFORM
 from ml_platform.service.views import hops
+from ml_platform.state import Outcome
 from ml_platform.yaml_document import from_yaml
 
 
@@ -170,6 +172,15 @@ def test_cancelling_twice_ends_the_job_once(shared_service: Service, job: str):
     assert len(body["commits"]) == 2
     assert body["path"].startswith("archive/stellarator-design/")
     assert body["cause"] == "Cancelled by ada."
+
+
+def test_the_figure_of_an_archived_job_comes_from_git_where_nothing_else_has_it(
+    shared_service: Service, job: str
+):
+    outcome = Outcome(phase=Phase.SUCCEEDED, summary={"loss": 0.25})
+    shared_service.platform.committer.archive(job, outcome, PLATFORM).result(60)
+    headline = shared_service.client().get(f"/v1/jobs/{job}").json()["headline"]
+    assert headline == {"name": "loss", "title": "Loss", "unit": "", "value": 0.25}
 
 
 def test_an_unknown_job_is_not_found(shared_service: Service):

@@ -68,6 +68,8 @@ def merged(row: Row, before: Row | None) -> Row:
     else:
         hops.setdefault("archived", at)
         if row.outcome is not None:
+            note_hop(hops, "applied", _iso(row.outcome.applied_at))
+            note_hop(hops, "admitted", _iso(row.outcome.admitted_at))
             note_hop(hops, "running", _iso(row.outcome.started_at))
             note_hop(hops, "ended", _iso(row.outcome.ended_at) or at)
     return replace(

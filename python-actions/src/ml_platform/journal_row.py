@@ -45,6 +45,11 @@ class Row:
     def submitted_at(self) -> datetime:
         return datetime.fromisoformat(self.commits[0]["at"])
 
+    def moment(self, hop: str) -> datetime | None:
+        """When it passed a hop of its road; None when it has not, or nobody saw it."""
+        value = self.hops.get(hop)
+        return datetime.fromisoformat(value) if value else None
+
     def job_spec(self) -> JobSpec:
         return JobSpec.model_validate(self.spec)
 
@@ -99,7 +104,7 @@ class Row:
         """The row with its state; `since` moves only when the phase does."""
         same = before is not None and before.phase == state.phase
         since = before.since if same and before else datetime.now(UTC)
-        if before is None and state.phase.final and self.outcome and self.outcome.ended_at:
+        if not same and state.phase.final and self.outcome and self.outcome.ended_at:
             since = self.outcome.ended_at
         return replace(
             self, phase=state.phase, reason=state.reason, attempt=state.attempt, since=since

@@ -24,6 +24,8 @@ class Outcome(BaseModel):
 
     phase: Annotated[Phase, Field(description="succeeded, failed or cancelled.")]
     cause: Annotated[str | None, Field(description="Why, in a sentence.")] = None
+    applied_at: datetime | None = None
+    admitted_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     attempts: Annotated[int, Field(description="Attempts that were started.")] = 0

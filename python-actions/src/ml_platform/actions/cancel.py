@@ -51,7 +51,15 @@ def run(request: Input, ctx: ActionContext) -> Output:
     row = platform.visible(request.job_id, ctx.principal)
     who = ctx.principal.user.rpartition("/")[2]
     cause = f"Cancelled by {who}" + (f": {request.reason}" if request.reason else ".")
-    outcome = Outcome(phase=Phase.CANCELLED, cause=cause, ended_at=datetime.now(UTC))
+    outcome = Outcome(
+        phase=Phase.CANCELLED,
+        cause=cause,
+        applied_at=row.moment("applied"),
+        admitted_at=row.moment("admitted"),
+        started_at=row.moment("running"),
+        ended_at=datetime.now(UTC),
+        attempts=row.attempt + 1 if row.moment("running") else 0,
+    )
     if ctx.dry_run:
         phase = row.phase if row.phase.final else Phase.CANCELLED
         return Output(

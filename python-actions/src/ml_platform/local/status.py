@@ -50,7 +50,15 @@ def running(rayjob: RayJob, now: datetime) -> RayJob:
         jobDeploymentStatus="Running",
         message=None,
         rayJobInfo={"startTime": rfc3339(now)},
+        firstStartTime=first_start(rayjob) or rfc3339(now),
     )
+
+
+def first_start(rayjob: RayJob) -> str | None:
+    """When the program of the first attempt began. KubeRay keeps the newest attempt's only; the
+    archive tells from when the job ran."""
+    found = rayjob.get("status", {}).get("firstStartTime")
+    return str(found) if found else None
 
 
 def retrying(rayjob: RayJob, message: str, *, counted: bool) -> RayJob:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime
 from functools import partial
 
 from ml_platform.cluster.fields import text
@@ -85,8 +84,10 @@ def outcome_of(row: Row, run: RunDirectory) -> Outcome:
     return Outcome(
         phase=row.phase,
         cause=_cause(row, run) if row.phase is Phase.FAILED else None,
-        started_at=_time(row, "running"),
-        ended_at=_time(row, "ended"),
+        applied_at=row.moment("applied"),
+        admitted_at=row.moment("admitted"),
+        started_at=row.moment("running"),
+        ended_at=row.moment("ended"),
         attempts=row.attempt + 1 if "admitted" in row.hops else 0,
         summary=run_records.summary(run.path),
     )
@@ -100,8 +101,3 @@ def _cause(row: Row, run: RunDirectory) -> str:
         if claim is not None and claim.cause and claim.code != 0:
             return claim.cause
     return row.reason or "unknown"
-
-
-def _time(row: Row, hop: str) -> datetime | None:
-    value = row.hops.get(hop)
-    return datetime.fromisoformat(value) if value else None

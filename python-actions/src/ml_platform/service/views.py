@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +89,9 @@ class Views:
             "attempt": row.attempt,
             "attempts": spec["attempts"],
             "submitted_at": row.submitted_at,
-            "started_at": _time(row, "running"),
-            "ended_at": _time(row, "ended"),
-            "headline": row.headline,
+            "started_at": row.moment("running"),
+            "ended_at": row.moment("ended"),
+            "headline": row.headline or self._archived_headline(row),
             "page_url": self.page_url(row.job_id),
         }
 
@@ -147,10 +146,23 @@ class Views:
         value = (run.summary() or {}).get(name) if row.phase.final else None
         if value is None:
             value = run.last_value(name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        return _headline(workload, name, value)
+
+    def _archived_headline(self, row: Row) -> dict[str, Any] | None:
+        """The same from Git alone, for a journal that was made anew."""
+        if row.outcome is None or row.outcome.summary is None:
             return None
-        info = workload.metrics[name]
-        return {"name": name, "title": info.title, "unit": info.unit, "value": value}
+        workload = self.workload(row)
+        if workload is None or workload.headline is None:
+            return None
+        return _headline(workload, workload.headline, row.outcome.summary.get(workload.headline))
+
+
+def _headline(workload: Workload, name: str, value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    info = workload.metrics[name]
+    return {"name": name, "title": info.title, "unit": info.unit, "value": value}
 
 
 def metric_series(name: str, info: MetricInfo | None) -> models.MetricSeries:
@@ -176,7 +188,7 @@ def hops(row: Row, *, local: bool) -> list[models.Hop]:
     }
     found = []
     for name, title in _TITLES.items():
-        at = None if name in _AHEAD.get(row.phase, ()) else _time(row, name)
+        at = None if name in _AHEAD.get(row.phase, ()) else row.moment(name)
         skipped = (row.phase.final and name != "archived") or (local and name in _ON_CLUSTERS)
         if at is None and skipped:
             continue
@@ -206,8 +218,3 @@ def _flavor(row: Row) -> str | None:
         if podset.get("name") == WORKER_GROUP:
             return ", ".join(sorted(set(mapping(podset, "flavors").values()))) or None
     return None
-
-
-def _time(row: Row, hop: str) -> datetime | None:
-    value = row.hops.get(hop)
-    return datetime.fromisoformat(value) if value else None
