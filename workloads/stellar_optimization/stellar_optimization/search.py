@@ -6,6 +6,7 @@ of work is used up. Slices are counted in solves, not seconds: the path is the s
 machine and load.
 """
 
+import contextlib
 import queue
 import threading
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ CONSTRAINT_WEIGHT = 5.0
 INFEASIBLE_WEIGHT = 10.0
 SMALLEST_BOX = 0.005  # smallest change of a scaled variable in one call of SLSQP worth making
 ITERATIONS = 25
+FAILURES_IN_A_ROW = 5  # solves without equilibrium after which one call of SLSQP is given up
 JACOBIAN_WORK = 2  # solves that one Jacobian costs
 COUNTS = ("solves", "failed_solves", "jacobians")
 
@@ -43,6 +45,10 @@ class Progress:
     failed_solves: int = 0
     jacobians: int = 0
     settled: bool = False
+
+
+class _Astray(Exception):
+    """SLSQP wanders among boundaries without equilibrium, from where it finds no way back."""
 
 
 def merit(values: np.ndarray) -> float:
@@ -69,6 +75,7 @@ class Search:
         self._points: dict[bytes, Screening | None] = {}
         self._jacobians: dict[bytes, np.ndarray | None] = {}
         self._last_jacobian: np.ndarray | None = None
+        self._failures = 0  # in a row
         self._allowance = 0
         self._granted: queue.Queue[None] = queue.Queue()
         self._finished: queue.Queue[BaseException | None] = queue.Queue()
@@ -104,26 +111,29 @@ class Search:
     def _call(self) -> None:
         """One call of SLSQP from the best point, then a smaller box if it brought little."""
         progress = self.progress
-        x, box, before = progress.x, progress.box, progress.merit
+        x, box = progress.x, progress.box
         self._points.clear()
         self._jacobians.clear()
         start = self._screening(x)
         if start is None or self._jacobian(x) is None:
             progress.settled = True
             return
-        scipy.optimize.minimize(
-            self._cost,
-            np.append(x, start.elongation),
-            jac=self._cost_gradient,
-            constraints={
-                "type": "ineq",
-                "fun": self._constraints,
-                "jac": self._constraint_jacobian,
-            },
-            bounds=[*((value - box, value + box) for value in x), (1.0, 30.0)],
-            method="SLSQP",
-            options={"maxiter": ITERATIONS, "ftol": 1e-6},
-        )
+        before = progress.merit
+        # Above all a resumed search, which has lost the curvature, begins with steps that are too long.
+        with contextlib.suppress(_Astray):
+            scipy.optimize.minimize(
+                self._cost,
+                np.append(x, start.elongation),
+                jac=self._cost_gradient,
+                constraints={
+                    "type": "ineq",
+                    "fun": self._constraints,
+                    "jac": self._constraint_jacobian,
+                },
+                bounds=[*((value - box, value + box) for value in x), (1.0, 30.0)],
+                method="SLSQP",
+                options={"maxiter": ITERATIONS, "ftol": 1e-6},
+            )
         if before - progress.merit < 1e-3:
             progress.box = 0.4 * box
         progress.settled = progress.box < SMALLEST_BOX
@@ -135,6 +145,7 @@ class Search:
             self._points[key] = point = self.model.evaluate(x)
             self.progress.solves += 1
             self.progress.failed_solves += point is None
+            self._failures = self._failures + 1 if point is None else 0
             if point is not None and merit(point.official) < self.progress.merit:
                 self.progress.x, self.progress.values = x.copy(), point.official
                 self.progress.merit = merit(point.official)
@@ -165,6 +176,8 @@ class Search:
         """Non-negative where feasible: slacks of elongations, then bounds (SECTIONS + BOUNDS,)."""
         point = self._screening(np.ascontiguousarray(y[:-1]))
         if point is None:
+            if self._failures >= FAILURES_IN_A_ROW:
+                raise _Astray
             return -np.ones(SECTIONS + BOUNDS)
         aspect, triangularity, iota = point.values[SECTIONS:]
         bounds = [
