@@ -88,6 +88,8 @@ def test_get_manifest_open_and_cancel(cli: Cli):
     assert cli("cancel", job_id, "--reason", "enough").out == f"{job_id} cancelled\n"
     shown = cli("get", job_id)
     assert "enough" in shown.out and "Committed" in shown.out
+    assert "1 worker\n" in shown.out and "tiny@sha256:5e5e" in shown.out
+    assert "1 of 3" not in shown.out  # it was cancelled before it ran
 
 
 def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
@@ -107,6 +109,7 @@ def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
         (["submit", "tiny:v1", "--team", "x"], 1, "error: team: there is no team 'x'"),
         (["get", "none-20260101-aaaaaa"], 1, "error: there is no job"),
         (["get", "../me"], 1, "error: job: '../me' is not the id of a job (`ml-platform list`"),
+        (["logs", "none-20260101-aaaaaa", "--attempt", "0"], 2, "'--attempt'"),
         (["logs", ""], 1, "error: job: '' is not the id of a job"),
         (["cancel", "a/b"], 1, "error: job: 'a/b' is not the id of a job"),
         (["submit", "tiny"], 2, "write it as tiny:v1.0.0"),

@@ -88,6 +88,8 @@ def test_a_job_goes_all_the_way_to_the_archive(platform: Service, server: ApiSer
     outcome = json.loads(manifest["metadata"]["annotations"][OUTCOME])
     assert outcome == {
         "phase": "succeeded",
+        "applied_at": "2026-11-26T10:00:00Z",
+        "admitted_at": "2026-11-26T10:00:30Z",
         "started_at": "2026-11-26T10:03:00Z",
         "ended_at": "2026-11-26T10:05:00Z",
         "attempts": 1,
@@ -188,7 +190,7 @@ def test_where_the_run_directory_is_out_of_sight_the_submitter_stands_in(
     [
         ({"source": "worker-0"}, 404, "the worker-0 pod of"),
         ({"source": "kitchen"}, 400, "submitter, head or worker-<number>"),
-        ({"source": "head", "attempt": 3}, 404, "the pods of attempt 3 are gone"),
+        ({"source": "head", "attempt": 3}, 404, "there is no attempt 4 of"),
     ],
 )
 def test_a_log_that_cannot_be_had_says_why(

@@ -181,7 +181,7 @@ def test_of_two_launchers_started_at_once_only_the_later_attempt_survives(
     for process in both:
         process.communicate(timeout=30)
     assert sorted(process.returncode for process in both) == [0, 75]
-    assert record(run_dir, 0, "exit.json")["cause"] == "superseded by attempt 1"
+    assert record(run_dir, 0, "exit.json")["cause"] == "superseded by attempt 2"
     assert record(run_dir, 1, "exit.json")["cause"] == "exit code 0"
 
 

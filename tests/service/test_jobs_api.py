@@ -138,6 +138,22 @@ def test_a_job_that_was_sent_back_has_the_rest_of_its_road_ahead(shared_service:
     assert passed(Phase.STARTING) == ["submitted", "applied", "admitted", "cluster-ready"]
 
 
+def test_a_job_says_why_earlier_attempts_ended(shared_service: Service, job: str):
+    attempts = _run_dir(shared_service, job) / "attempts"
+    for number in range(3):
+        (attempts / str(number)).mkdir(exist_ok=True)
+        (attempts / str(number) / "claim.json").write_text("{}")
+    (attempts / "1" / "exit.json").write_text('{"code": 1, "cause": "exit code 1"}')
+    body = shared_service.client().get(f"/v1/jobs/{job}").json()
+    lost = "was lost: Ray, or its machine, ended under it"
+    assert body["earlier_attempts"] == [
+        {"number": 0, "cause": lost},
+        {"number": 1, "cause": "exit code 1"},
+    ]
+    running = next(hop for hop in body["hops"] if hop["name"] == "running")
+    assert running["detail"] == f"attempt 1: {lost}; attempt 2: exit code 1"
+
+
 def test_without_a_cluster_a_job_has_one_log(shared_service: Service, job: str):
     sources = shared_service.client().get(f"/v1/jobs/{job}").json()["log_sources"]
     assert sources == [{"name": "job", "title": "Program", "every_attempt": True}]

@@ -52,6 +52,8 @@ def test_a_log_is_what_all_attempts_wrote_in_order(shared_service: Service, job:
     assert client.get(f"/v1/jobs/{job}/logs").text == "a\nb\nc\n"
     assert client.get(f"/v1/jobs/{job}/logs?attempt=2").text == "b\n"
     assert client.get(f"/v1/jobs/{job}/logs?tail=2").text == "b\nc\n"
+    error = client.get(f"/v1/jobs/{job}/logs?attempt=4").json()["error"]
+    assert error["message"] == f"there is no attempt 5 of {job}; 1 is the newest"
 
 
 def test_a_followed_log_ends_when_the_job_does(shared_service: Service, job: str):

@@ -98,7 +98,8 @@ class Job:
     def logs(self, tail: int | None = None, attempt: int | None = None, source: str = "job") -> str:
         """What the job has printed so far, or its last `tail` lines.
 
-        `source`: on a cluster also `submitter`, `head` or `worker-<n>`, a pod of the newest attempt.
+        `attempt`: of one attempt only, the first is 0. `source`: on a cluster also `submitter`,
+        `head` or `worker-<n>`, a pod of the newest attempt.
         """
         path = f"/v1/jobs/{self.id}/logs"
         return self._connection.get(path, tail=tail, attempt=attempt, source=source).text
@@ -106,7 +107,7 @@ class Job:
     def follow_logs(
         self, tail: int | None = None, attempt: int | None = None, source: str = "job"
     ) -> Iterator[str]:
-        """Pieces of text as they are printed, until the job ends; `source` as for `logs`.
+        """Pieces of text as they are printed, until the job ends; arguments as for `logs`.
 
         When the connection breaks, it goes on where it stopped as soon as the service is back.
         """

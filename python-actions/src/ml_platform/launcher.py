@@ -348,7 +348,7 @@ class Attempt:
         while True:
             try:
                 if self._folder.exists(successor):
-                    self._events.put(f"superseded by attempt {self._number + 1}")
+                    self._events.put(f"superseded by attempt {self._number + 2}")  # from 1
                     return
                 failing = False
             except Exception as error:

@@ -118,11 +118,12 @@ def _why_queued(facts: Facts, status: dict[str, Any]) -> str | None:
 
 def _next_attempt(facts: Facts, attempt: int) -> str:
     cause = cause_of(facts.rayjob)
+    # Numbers count from 0, people from 1.
     if cause is None:
-        return f"Attempt {attempt} is being prepared."
+        return f"Attempt {attempt + 1} is being prepared."
     if facts.workload is None:  # the local agent says it all itself
         return cause
-    return f"Attempt {attempt - 1} failed: {cause}. Attempt {attempt} is being prepared."
+    return f"Attempt {attempt} failed: {cause}. Attempt {attempt + 1} is being prepared."
 
 
 def _trouble(facts: Facts, job: str) -> str | None:

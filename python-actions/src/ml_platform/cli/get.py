@@ -10,6 +10,7 @@ from ml_platform.cli.client import connect
 from ml_platform.cli.output import (
     Format,
     OutputOption,
+    count_of,
     duration_text,
     headline_text,
     local_time,
@@ -17,6 +18,7 @@ from ml_platform.cli.output import (
     print_json,
     print_line,
 )
+from ml_platform.job import Phase
 from ml_platform.service import models
 
 
@@ -44,6 +46,12 @@ def get(
     )
 
 
+def _attempt(view: models.Job) -> str | None:
+    """Which one it is in, or ended with; a job that was cancelled before it ran had none."""
+    never = view.state.phase is Phase.CANCELLED and view.started_at is None
+    return None if never else f"{view.attempt + 1} of {view.attempts}"
+
+
 def _fields(view: models.Job) -> list[tuple[str, object]]:
     took = None
     if view.started_at and view.ended_at:
@@ -54,11 +62,13 @@ def _fields(view: models.Job) -> list[tuple[str, object]]:
         ("reason", view.cause or view.state.reason),
         ("result", headline_text(view.headline)),
         ("ran for", took),
-        ("attempt", f"{view.attempt + 1} of {view.attempts}"),
+        ("attempt", _attempt(view)),
+        *((f"attempt {a.number + 1}", a.cause) for a in view.earlier_attempts),
         ("workload", f"{view.workload}:{view.version}"),
+        ("image", view.spec.image),
         ("preset", view.spec.preset),
         ("parameters", view.spec.parameters),
-        ("pool", f"{view.pool}, {view.workers} workers"),
+        ("pool", f"{view.pool}, {count_of(view.workers, 'worker')}"),
         ("team", view.team),
         ("owner", view.owner),
         ("tags", ", ".join(view.spec.tags)),

@@ -16,7 +16,9 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
     ] = False,
     tail: Annotated[int | None, typer.Option(min=1, help="Only the last lines.")] = None,
-    attempt: Annotated[int | None, typer.Option(min=0, help="An earlier attempt's.")] = None,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="One attempt's only; the first is 1.")
+    ] = None,
     source: Annotated[
         str, typer.Option(help="On a cluster also a pod's: submitter, head or worker-<number>.")
     ] = "job",
@@ -24,9 +26,10 @@ def logs(
     """Print what a job has printed so far."""
     with connect() as platform:
         handle = platform.job(job)
+        number = None if attempt is None else attempt - 1
         if not follow:
-            sys.stdout.write(handle.logs(tail, attempt, source))
+            sys.stdout.write(handle.logs(tail, number, source))
             return
-        for piece in handle.follow_logs(tail, attempt, source):
+        for piece in handle.follow_logs(tail, number, source):
             sys.stdout.write(piece)
             sys.stdout.flush()

@@ -88,6 +88,11 @@ def duration_text(seconds: float) -> str:
     return f"{whole // 60}m {whole % 60}s" if whole >= 60 else f"{whole}s"
 
 
+def count_of(number: int, thing: str) -> str:
+    """`1 worker`, `2 workers`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def age(moment: datetime) -> str:
     """How long ago, `3m 5s`."""
     return duration_text(max(0.0, (datetime.now(UTC) - moment).total_seconds()))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ml_platform.cli.client import connect
-from ml_platform.cli.output import Format, OutputOption, print_json, print_line, say
+from ml_platform.cli.output import Format, OutputOption, count_of, print_json, print_line, say
 from ml_platform.cli.watch import watch as watch_job
 from ml_platform.job import Priority
 from ml_platform.sdk import Plan
@@ -99,7 +99,9 @@ def _say_plan(plan: Plan) -> None:
     spec = plan.spec
     each = f"{spec.cpu:g} CPU, {spec.memory}" + (f", {spec.gpus} GPU" if spec.gpus else "")
     say(f"plan: {spec.workload}:{spec.version} for {spec.team} on {spec.pool}")
-    say(f"  {spec.workers} workers with {each} each; at most {spec.max_duration} per attempt")
+    say(
+        f"  {count_of(spec.workers, 'worker')} with {each} each; at most {spec.max_duration} per attempt"
+    )
     say(f"  cost: {plan.cost.text}; start: {plan.expected_wait}")
     for warning in plan.warnings:
         say(f"  note: {warning}")

@@ -37,6 +37,11 @@ def newest_claim(run_dir: Path) -> Claim | None:
     return max(map(_claim, _claims(run_dir)), key=lambda claim: claim.number, default=None)
 
 
+def earlier_claims(run_dir: Path) -> list[Claim]:
+    """All claims but the newest, in order."""
+    return sorted(map(_claim, _claims(run_dir)), key=lambda claim: claim.number)[:-1]
+
+
 def _claims(run_dir: Path) -> dict[Path, dict[str, Any]]:
     return {
         file: read_object(file, RECORD_MAX_BYTES) or {}

@@ -142,7 +142,7 @@ class Runner:
             self._finish(record, cause, "AppFailed")
             return
         pause = min(FIRST_PAUSE_SECONDS * 2 ** max(failed - 1, 0), LONGEST_PAUSE_SECONDS)
-        message = f"attempt {record.attempt} failed: {cause}; the next follows in {pause:g} s"
+        message = f"attempt {record.attempt + 1} failed: {cause}; the next follows in {pause:g} s"
         log.info("%s: %s", record.job_id, message)
         self._cluster.put(
             replace(

@@ -46,7 +46,9 @@ async def get_logs(  # one argument per query parameter is FastAPI's way
     job_id: str,
     user: Annotated[Principal, Depends(user_of)],
     platform: Annotated[Platform, Depends(platform_of)],
-    attempt: Annotated[int | None, Query(ge=0, le=10_000)] = None,
+    attempt: Annotated[
+        int | None, Query(ge=0, le=10_000, description="Number of one attempt, from 0.")
+    ] = None,
     tail: Annotated[int | None, Query(ge=1, le=100_000)] = None,
     follow: bool = False,
     source: Annotated[
@@ -60,6 +62,7 @@ async def get_logs(  # one argument per query parameter is FastAPI's way
 ) -> StreamingResponse:
     row = await asyncio.to_thread(platform.visible, job_id, user)
     wish = _Wish(job_id, attempt, tail, follow)
+    await asyncio.to_thread(_check_attempt, platform, row, attempt)
     headers = {}
     if source == OF_JOB:
         start = await asyncio.to_thread(_start, platform, wish)
@@ -70,6 +73,17 @@ async def get_logs(  # one argument per query parameter is FastAPI's way
         stream = await asyncio.to_thread(_pod_log, platform, row, source, wish)
         text = blocks_of(stream)
     return StreamingResponse(text, headers=headers, media_type="text/plain; charset=utf-8")
+
+
+def _check_attempt(platform: Platform, row: Row, attempt: int | None) -> None:
+    if attempt is None or attempt <= row.attempt:
+        return
+    run = platform.views.run_directory(row)
+    newest = max([row.attempt, *run.attempts()])
+    if attempt > newest and not run.log_files(attempt):
+        raise NotFoundError(
+            f"there is no attempt {attempt + 1} of {row.job_id}; {newest + 1} is the newest"
+        )
 
 
 def _start(platform: Platform, wish: _Wish) -> dict[Path, int]:
@@ -86,7 +100,7 @@ def _pod_log(platform: Platform, row: Row, source: str, wish: _Wish) -> LogStrea
         raise NotFoundError("this service runs no jobs", hint="use the source `job`")
     if wish.attempt is not None and wish.attempt != row.attempt:
         raise NotFoundError(
-            f"the pods of attempt {wish.attempt} are gone; {row.attempt} is the newest",
+            f"the pods of attempt {wish.attempt + 1} are gone; {row.attempt + 1} is the newest",
             hint="the source `job` has what all attempts wrote",
         )
     return platform.cluster.pod_log(

@@ -86,6 +86,13 @@ class LogSource(ApiModel):
     ]
 
 
+class EndedAttempt(ApiModel):
+    """An attempt before the newest one."""
+
+    number: Annotated[int, Field(description="From 0.")]
+    cause: Annotated[str, Field(description="Why it ended, in a sentence.")]
+
+
 class Job(JobSummary):
     """Everything that the job page shows."""
 
@@ -96,6 +103,9 @@ class Job(JobSummary):
     path: Annotated[str, Field(description="The manifest's path in the GitOps repository.")]
     summary: dict[str, Any] | None = None
     cause: str | None = None
+    earlier_attempts: Annotated[
+        list[EndedAttempt], Field(description="What is known of attempts before the newest.")
+    ] = []
     log_sources: list[LogSource]
 
 

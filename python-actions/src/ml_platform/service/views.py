@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ml_platform.cluster.pod_logs import OF_JOB, sources_of
 from ml_platform.errors import MlPlatformError
 from ml_platform.job import Phase
 from ml_platform.journal_row import Row
+from ml_platform.local import run_records
 from ml_platform.render import WORKER_GROUP
 from ml_platform.rundir import RunDirectory
 from ml_platform.service import models
@@ -38,6 +39,7 @@ _AHEAD = {
     Phase.QUEUED: frozenset({"admitted", "cluster-ready", "running"}),
     Phase.STARTING: frozenset({"running"}),
 }
+_LOST = "was lost: Ray, or its machine, ended under it"
 # Where one Ray serves all jobs of a machine, none waits for a cluster of its own.
 _ON_CLUSTERS = frozenset({"cluster-ready"})
 
@@ -99,16 +101,18 @@ class Views:
         summary = self.run_directory(row).summary()
         if summary is None and row.outcome is not None:
             summary = row.outcome.summary
+        earlier = earlier_attempts(self.run_directory(row))
         commits = [models.Commit.model_validate(commit) for commit in row.commits]
         return models.Job(
             **self._summary(row),
             spec=row.job_spec(),
-            hops=hops(row, local=self._local),
+            hops=hops(row, earlier, local=self._local),
             commit=commits[0],
             commits=commits,
             path=row.path,
             summary=summary,
             cause=row.reason if row.phase in (Phase.FAILED, Phase.CANCELLED) else None,
+            earlier_attempts=earlier,
             log_sources=log_sources(row),
         )
 
@@ -177,12 +181,13 @@ def metric_series(name: str, info: MetricInfo | None) -> models.MetricSeries:
     )
 
 
-def hops(row: Row, *, local: bool) -> list[models.Hop]:
+def hops(row: Row, earlier: Sequence[models.EndedAttempt] = (), *, local: bool) -> list[models.Hop]:
     """The job's road in order; what was skipped because it ended early is left out."""
     commit = row.commits[0]
     details = {
         "submitted": f"{commit['author']}, commit {commit['sha'][:10]}",
         "admitted": _flavor(row),
+        "running": "; ".join(f"attempt {a.number + 1}: {a.cause}" for a in earlier) or None,
         "ended": row.reason if row.phase.final else None,
         "archived": f"commit {row.commits[-1]['sha'][:10]}" if len(row.commits) > 1 else None,
     }
@@ -199,6 +204,14 @@ def hops(row: Row, *, local: bool) -> list[models.Hop]:
             )
         )
     return found
+
+
+def earlier_attempts(run: RunDirectory) -> list[models.EndedAttempt]:
+    """Attempts that another one has followed, with what their launchers recorded."""
+    return [
+        models.EndedAttempt(number=claim.number, cause=claim.cause or _LOST)
+        for claim in run_records.earlier_claims(run.path)
+    ]
 
 
 def log_sources(row: Row) -> list[models.LogSource]:

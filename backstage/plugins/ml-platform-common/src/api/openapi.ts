@@ -286,6 +286,22 @@ export interface components {
             sha: string;
         };
         /**
+         * EndedAttempt
+         * @description An attempt before the newest one.
+         */
+        EndedAttempt: {
+            /**
+             * Cause
+             * @description Why it ended, in a sentence.
+             */
+            cause: string;
+            /**
+             * Number
+             * @description From 0.
+             */
+            number: number;
+        };
+        /**
          * Headline
          * @description Newest value of the figure that says how good the job's result is.
          */
@@ -382,6 +398,12 @@ export interface components {
              * @description All commits on this job, oldest first.
              */
             commits: components["schemas"]["Commit"][];
+            /**
+             * Earlier Attempts
+             * @description What is known of attempts before the newest.
+             * @default []
+             */
+            earlier_attempts: components["schemas"]["EndedAttempt"][];
             /** Ended At */
             ended_at?: string | null;
             headline?: components["schemas"]["Headline"] | null;
@@ -1052,6 +1074,7 @@ export interface operations {
     get_logs_v1_jobs__job_id__logs_get: {
         parameters: {
             query?: {
+                /** @description Number of one attempt, from 0. */
                 attempt?: number | null;
                 follow?: boolean;
                 /** @description `job`: what the program wrote in all attempts. On a cluster also a pod of the newest attempt: `submitter`, `head` or `worker-<number>`. */
