@@ -223,3 +223,11 @@ def test_an_input_schema_names_the_rule_of_an_optional_field_itself():
     for action in actions.ACTIONS.values():
         for field in action.document["input"]["properties"].values():
             assert {"type": "null"} not in field.get("anyOf", [])
+
+
+def test_the_log_tells_what_is_planned_before_it_is_committed(shared_service: Service):
+    lines = shared_service.run("ml:job:submit", {**REQUEST, "workers": 1}, next(_keys))
+    told = [line["message"] for line in lines if line["type"] == "log"]
+    assert " on laptop, 1 worker, at most " in told[0]
+    assert told[1].startswith("cost: ")
+    assert "; start: " in told[1]
