@@ -13,19 +13,41 @@ from playwright.sync_api import Page, expect
 CAUSE = "ValueError: loss is not finite at step 4; lower the learning rate"
 
 
+def test_the_form_says_on_its_own_page_what_cannot_be(page: Page, watched: WatchedPage) -> None:
+    open_form(page)
+    choose(page, "Workload", "Paced steps")
+    page.get_by_role("textbox", name="Name (optional)").fill("Bad Name!")
+    press(page, "Next")
+    expect(page.get_by_text(re.compile("use lower-case letters, digits")).first).to_be_visible()
+    watched.check_accessibility()
+    page.get_by_role("textbox", name="Name (optional)").fill("good-name")
+    press(page, "Next")
+    expect(page.get_by_role("radio", name="This machine")).to_be_checked()
+    workers = page.get_by_role("spinbutton", name="Workers (optional)")
+    workers.fill("50")
+    press(page, "Review")
+    refusal = re.compile(r"You ask for 50 workers, This machine takes at most \d+")
+    expect(page.get_by_text(refusal).first).to_be_visible()
+    expect(page.get_by_role("button", name="Create", exact=True)).to_be_hidden()
+    watched.check_accessibility()
+    workers.fill("1")
+    press(page, "Review")
+    expect(page.get_by_role("button", name="Create", exact=True)).to_be_visible()
+
+
 def test_the_platform_refuses_what_the_form_let_pass(page: Page, watched: WatchedPage) -> None:
     open_form(page)
     choose(page, "Workload", "Paced steps")
     press(page, "Next")
     expect(page.get_by_role("radio", name="This machine")).to_be_checked()
-    page.get_by_role("spinbutton", name="Workers (optional)").fill("50")
+    page.get_by_role("textbox", name="Time limit of one attempt (optional)").fill("30d")
     press(page, "Review")
     press(page, "Create")
     # The sentence, the field and the way out.
-    expect(page.get_by_text(re.compile(r"workers must be 1-\d+.*got 50")).first).to_be_visible(
+    expect(page.get_by_text(re.compile(r"max_duration: must be at most 14d")).first).to_be_visible(
         timeout=480_000
     )
-    expect(page.get_by_text(re.compile("ask for fewer workers")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("resume from a checkpoint")).first).to_be_visible()
     watched.check_accessibility()
 
 

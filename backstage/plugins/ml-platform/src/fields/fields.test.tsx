@@ -1,7 +1,10 @@
 import { ComponentProps, ComponentType, useState } from 'react';
 import { screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { workloadWithoutImage } from '@internal/plugin-ml-platform-common/fixtures';
+import {
+  workload,
+  workloadWithoutImage,
+} from '@internal/plugin-ml-platform-common/fixtures';
 import { JobApiError } from '../api';
 import { FakeJobApi, renderWithJobs } from '../__testUtils__';
 import { PoolPicker } from './PoolPicker';
@@ -60,6 +63,43 @@ describe('form fields', () => {
     await waitFor(() =>
       expect(value).toMatchObject({ parameters: { sigma: 0.0005 } }),
     );
+  });
+
+  it('leave a wrong number as it was typed, and say what is wrong with it', async () => {
+    renderWithJobs(<Form field={WorkloadPicker} title="Workload" />, api);
+    const rounds = await screen.findByRole('textbox', { name: /Generations/ });
+    await userEvent.clear(rounds);
+    expect(screen.getByText(/left empty, 5 is used/)).toBeInTheDocument();
+    await userEvent.type(rounds, '2.7');
+    await userEvent.tab();
+    expect(rounds).toHaveValue('2.7');
+    expect(rounds).toBeInvalid();
+    expect(
+      screen.getByText('must be a whole number, got 2.7'),
+    ).toBeInTheDocument();
+    expect(value).toMatchObject({ parameters: { generations: 2.7 } });
+  });
+
+  it('take a number in scientific notation', async () => {
+    renderWithJobs(<Form field={WorkloadPicker} title="Workload" />, api);
+    const sigma = await screen.findByRole('textbox', { name: /Initial step/ });
+    await userEvent.clear(sigma);
+    await userEvent.type(sigma, '1e-3');
+    expect(value).toMatchObject({ parameters: { sigma: 0.001 } });
+    expect(sigma).toBeValid();
+  });
+
+  it('say that a preset asks for more workers than there are', async () => {
+    api.poolList = api.poolList.map(pool => ({ ...pool, max_workers: 2 }));
+    api.workloadList = [
+      { ...workload, presets: [...workload.presets].reverse() },
+    ];
+    renderWithJobs(<Form field={WorkloadPicker} title="Workload" />, api);
+    expect(
+      await screen.findByText(
+        'Thorough asks for 8 workers, no pool that is available takes more than 2 workers',
+      ),
+    ).toBeInTheDocument();
   });
 
   it('say how to build an image when there is none', async () => {

@@ -31,3 +31,8 @@ export function bytes(size: number): string {
 export function shortRef(ref: string): string {
   return ref.slice(ref.lastIndexOf('/') + 1);
 }
+
+/** `1 worker`, `4 workers`. */
+export function counted(amount: number, thing: string): string {
+  return `${amount} ${thing}${amount === 1 ? '' : 's'}`;
+}

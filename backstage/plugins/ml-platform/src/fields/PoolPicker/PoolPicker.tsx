@@ -6,6 +6,8 @@ import { Pool } from '@internal/plugin-ml-platform-common';
 import { jobApiRef } from '../../api';
 import { Problem } from '../../components/Problem';
 import { FieldSurface } from '../FieldSurface';
+import { counted } from '../../format';
+import { AskedWorkers, tooManyFor, workersAsked } from '../workers';
 import { useLoaded, useRepeatedly } from '../../live';
 import styles from './PoolPicker.module.css';
 
@@ -19,8 +21,9 @@ export function PoolPicker(props: FieldExtensionComponentProps<string>) {
 }
 
 function Choice(props: FieldExtensionComponentProps<string>) {
-  const { formData, onChange, schema, required } = props;
+  const { formData, onChange, schema, required, formContext } = props;
   const api = useApi(jobApiRef);
+  const workloads = useLoaded(useCallback(() => api.workloads(), [api]));
   const pools = useLoaded(useCallback(() => api.pools(), [api]));
   useRepeatedly(pools.reload, 10_000);
   const available = pools.value?.filter(pool => pool.available);
@@ -48,6 +51,7 @@ function Choice(props: FieldExtensionComponentProps<string>) {
       />
     );
   }
+  const asked = workersAsked(formContext?.formData, workloads.value ?? []);
   return (
     <RadioGroup
       label={schema.title}
@@ -61,6 +65,7 @@ function Choice(props: FieldExtensionComponentProps<string>) {
           <PoolChoice
             key={pool.name}
             pool={pool}
+            asked={asked}
             isChosen={pool.name === formData}
           />
         ))}
@@ -69,7 +74,13 @@ function Choice(props: FieldExtensionComponentProps<string>) {
   );
 }
 
-function PoolChoice({ pool, isChosen }: { pool: Pool; isChosen: boolean }) {
+function PoolChoice(props: {
+  pool: Pool;
+  asked?: AskedWorkers;
+  isChosen: boolean;
+}) {
+  const { pool, asked, isChosen } = props;
+  const tooMany = isChosen && tooManyFor(pool, asked);
   return (
     <div
       className={styles.pool}
@@ -90,6 +101,7 @@ function PoolChoice({ pool, isChosen }: { pool: Pool; isChosen: boolean }) {
         >
           {pool.available ? capacityOf(pool) : pool.reason ?? 'Not available'}
         </Text>
+        {tooMany && <Alert status="warning" icon title={tooMany} />}
       </div>
     </div>
   );
@@ -109,7 +121,10 @@ function capacityOf(pool: Pool): string {
     typeof pool.free_cpu === 'number' && `${Math.floor(pool.free_cpu)} cores`,
     pool.free_gpus && `${pool.free_gpus} GPUs`,
   ].filter(Boolean);
-  const size = `${pool.cpu_per_node} cores, ${memoryOf(pool)} per machine`;
+  const most = counted(pool.max_workers, 'worker');
+  const size = `${pool.cpu_per_node} cores, ${memoryOf(
+    pool,
+  )} per machine · at most ${most}`;
   return free.length > 0 ? `${free.join(', ')} free now · ${size}` : size;
 }
 

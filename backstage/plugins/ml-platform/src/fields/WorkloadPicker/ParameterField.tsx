@@ -1,24 +1,27 @@
-import {
-  Flex,
-  NumberField,
-  Select,
-  Switch,
-  Text,
-  TextField,
-} from '@backstage/ui';
-import { words } from '../../format';
+import { Flex, Select, Switch, Text, TextField } from '@backstage/ui';
+import { figure } from '../../format';
+import { NumberText } from './NumberText';
+import { titleOf } from './problemOf';
 import { Parameter, boundsOf } from './training';
 
 /** One parameter, as its JSON Schema describes it. */
 export function ParameterField(props: {
   parameter: Parameter;
   value: unknown;
+  /** What the platform fills in when the field is left empty. */
+  fallback: unknown;
   onChange(value: unknown): void;
 }) {
-  const { parameter, value, onChange } = props;
+  const { parameter, value, fallback, onChange } = props;
+  const isLeftOut = value === undefined && fallback !== undefined;
+  const placeholder = isLeftOut ? String(fallback) : undefined;
   const common = {
-    label: parameter.title ?? words(parameter.name),
-    description: [parameter.description, boundsOf(parameter)]
+    label: titleOf(parameter),
+    description: [
+      parameter.description,
+      boundsOf(parameter),
+      isLeftOut && `left empty, ${figure(fallback)} is used`,
+    ]
       .filter(Boolean)
       .join(' · '),
     secondaryLabel: parameter.isRequired ? 'Required' : undefined,
@@ -52,15 +55,12 @@ export function ParameterField(props: {
   }
   if (parameter.type === 'integer' || parameter.type === 'number') {
     return (
-      <NumberField
+      <NumberText
         {...common}
-        value={typeof value === 'number' ? value : NaN}
-        minValue={parameter.minimum}
-        maxValue={parameter.maximum}
-        step={parameter.type === 'integer' ? 1 : undefined}
-        // By default 0.0005 would be shown, and sent, as 0.001.
-        formatOptions={{ maximumFractionDigits: 20, useGrouping: false }}
-        onChange={number => onChange(Number.isNaN(number) ? undefined : number)}
+        placeholder={placeholder}
+        parameter={parameter}
+        value={value}
+        onChange={onChange}
       />
     );
   }
@@ -70,6 +70,7 @@ export function ParameterField(props: {
   return (
     <TextField
       {...common}
+      placeholder={placeholder}
       value={typeof value === 'string' ? value : ''}
       onChange={text => onChange(text === '' ? undefined : text)}
     />

@@ -2,13 +2,15 @@ import { useCallback, useEffect } from 'react';
 import { useApi } from '@backstage/frontend-plugin-api';
 import { FieldExtensionComponentProps } from '@backstage/plugin-scaffolder-react';
 import { Alert, Flex, Grid, Select, Skeleton, Text } from '@backstage/ui';
-import { Workload } from '@internal/plugin-ml-platform-common';
+import { Pool, Workload } from '@internal/plugin-ml-platform-common';
 import { jobApiRef } from '../../api';
 import { Problem } from '../../components/Problem';
 import { FieldSurface } from '../FieldSurface';
+import { counted } from '../../format';
 import { useLoaded } from '../../live';
 import { ParameterField } from './ParameterField';
-import { Training, parametersOf, trainingOf } from './training';
+import { PresetTooLarge, presetLabel } from './PresetTooLarge';
+import { Training, fallbackOf, parametersOf, trainingOf } from './training';
 
 const NO_PRESET = 'none';
 
@@ -25,6 +27,7 @@ function Choice(props: FieldExtensionComponentProps<Training>) {
   const { formData = {}, onChange } = props;
   const api = useApi(jobApiRef);
   const workloads = useLoaded(useCallback(() => api.workloads(), [api]));
+  const pools = useLoaded(useCallback(() => api.pools(), [api]));
   const built = workloads.value?.filter(one => one.images.length > 0);
   const chosen = built?.find(one => one.name === formData.workload);
 
@@ -53,8 +56,13 @@ function Choice(props: FieldExtensionComponentProps<Training>) {
       <Choices
         workloads={built}
         chosen={chosen}
+        pools={pools.value}
         value={formData}
         onChange={onChange}
+      />
+      <PresetTooLarge
+        preset={chosen?.presets.find(one => one.name === formData.preset)}
+        pools={pools.value}
       />
       {formData.workload && !chosen && (
         <Alert
@@ -74,10 +82,11 @@ function Choice(props: FieldExtensionComponentProps<Training>) {
 function Choices(props: {
   workloads: Workload[];
   chosen?: Workload;
+  pools?: Pool[];
   value: Training;
   onChange(value: Training): void;
 }) {
-  const { workloads, chosen, value, onChange } = props;
+  const { workloads, chosen, pools, value, onChange } = props;
   const preset = chosen?.presets.find(one => one.name === value.preset);
   return (
     <Grid.Root columns={{ initial: '1', sm: '3' }} gap="4">
@@ -104,12 +113,16 @@ function Choices(props: {
       {chosen && chosen.presets.length > 0 && (
         <Select
           label="Preset"
-          description={preset?.description ?? 'Fills in the values below.'}
+          description={
+            preset
+              ? `${preset.description} · ${counted(preset.workers, 'worker')}`
+              : 'Fills in the values below.'
+          }
           value={value.preset ?? NO_PRESET}
           options={[
             ...chosen.presets.map(one => ({
               value: one.name,
-              label: one.title,
+              label: presetLabel(one, pools),
             })),
             { value: NO_PRESET, label: 'None, my own values' },
           ]}
@@ -133,6 +146,7 @@ function Parameters(props: {
 }) {
   const { workload, value, onChange } = props;
   const parameters = parametersOf(workload);
+  const preset = workload.presets.find(one => one.name === value.preset);
   const given = value.parameters ?? {};
   return (
     <Flex direction="column" gap="3">
@@ -149,6 +163,7 @@ function Parameters(props: {
             key={`${workload.name}/${value.preset}/${parameter.name}`}
             parameter={parameter}
             value={given[parameter.name]}
+            fallback={fallbackOf(parameter, preset)}
             onChange={next =>
               onChange({
                 ...value,

@@ -1,4 +1,4 @@
-import { Workload } from '@internal/plugin-ml-platform-common';
+import { Preset, Workload } from '@internal/plugin-ml-platform-common';
 import { z } from 'zod';
 
 /** The field's value: what a job is asked to train. */
@@ -58,6 +58,14 @@ export function trainingOf(
     ...(chosen && { preset: chosen.name }),
     parameters: { ...Object.fromEntries(defaults), ...chosen?.parameters },
   };
+}
+
+/** What the platform fills in for a parameter that is left out. */
+export function fallbackOf(
+  parameter: Parameter,
+  preset: Preset | undefined,
+): unknown {
+  return preset?.parameters[parameter.name] ?? parameter.default;
 }
 
 export function newestVersion(workload: Workload): string | undefined {

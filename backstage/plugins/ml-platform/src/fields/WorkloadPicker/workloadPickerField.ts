@@ -1,5 +1,7 @@
 import { makeFieldSchema } from '@backstage/plugin-scaffolder-react';
 import { createFormField } from '@backstage/plugin-scaffolder-react/alpha';
+import { jobApiRef } from '../../api';
+import { problemsOf } from './problemOf';
 import { WorkloadPicker } from './WorkloadPicker';
 
 export const workloadPickerField = createFormField({
@@ -14,8 +16,18 @@ export const workloadPickerField = createFormField({
         parameters: z.record(z.string(), z.unknown()).optional(),
       }),
   }),
-  validation: (training, field) => {
+  validation: async (training, field, { apiHolder }) => {
     if (!training?.workload) field.addError('Choose a workload');
     else if (!training.version) field.addError('Choose a version');
+    else {
+      const workloads = await apiHolder.get(jobApiRef)?.workloads();
+      const workload = workloads?.find(
+        ({ name }) => name === training.workload,
+      );
+      if (workload)
+        problemsOf(workload, training).forEach(problem =>
+          field.addError(problem),
+        );
+    }
   },
 });
