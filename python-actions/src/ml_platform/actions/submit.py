@@ -58,7 +58,8 @@ def run(request: JobRequest, ctx: ActionContext) -> Output:
     plan = platform.plan(request, ctx.principal, ctx.idempotency_key)
     for warning in plan.warnings:
         ctx.log(warning, "warn")
-    ctx.log(f"{plan.job_id}: {plan.spec.workload}:{plan.spec.version} on {plan.spec.pool}", "info")
+    for line in _described(plan, platform.expected_wait(plan)):
+        ctx.log(line, "info")
     if ctx.dry_run:
         return _output(ctx, plan.job_id, None, plan.path, warnings=plan.warnings)
     ctx.stop_if_cancelled()
@@ -72,6 +73,16 @@ def run(request: JobRequest, ctx: ActionContext) -> Output:
         receipt.path,
         existed=receipt.existed,
         warnings=plan.warnings,
+    )
+
+
+def _described(plan: Plan, expected_wait: str) -> tuple[str, str]:
+    spec = plan.spec
+    workers = "1 worker" if spec.workers == 1 else f"{spec.workers} workers"
+    return (
+        f"{plan.job_id}: {spec.workload}:{spec.version} on {spec.pool}, {workers}, "
+        f"at most {spec.max_duration} per attempt",
+        f"cost: {plan.cost_text}; start: {expected_wait}",
     )
 
 
