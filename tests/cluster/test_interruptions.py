@@ -106,12 +106,13 @@ def test_cancelling_stops_the_ray_job_and_frees_its_quota(
 def test_a_lost_head_gives_one_counted_attempt_that_resumes(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:
-    job = started(cluster, platform, team, 12, attempts=2)
+    # Long enough for the old worker, which goes on for a minute without its head, not to finish.
+    job = started(cluster, platform, team, 120, attempts=2)
     (head,) = job.pods("head")
     delete_now(cluster, head)
-    job.wait_phase("succeeded", seconds=400)
+    job.wait_phase("succeeded", seconds=500)
     job.wait_archived()
-    check_resumed(job, 12)
+    check_resumed(job, 120)
 
 
 def test_a_lost_worker_gives_one_counted_attempt_that_resumes(
