@@ -6,7 +6,7 @@ import importlib
 import sys
 
 # By hand: to add a benchmark, write its file with a docstring and `run() -> Report`, and name it here.
-BENCHMARKS = ("submit", "bridge", "local_start")
+BENCHMARKS = ("submit", "bridge", "local_start", "commit_to_rayjob")
 
 
 def main(arguments: list[str]) -> int:
@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
         print("benchmarks (make bench NAME=…):\n")
         for name in BENCHMARKS:
             module = importlib.import_module(f"benchmarks.{name}")
-            print(f"  {name:<12} {(module.__doc__ or '').splitlines()[0]}")
+            print(f"  {name:<16} {(module.__doc__ or '').splitlines()[0]}")
         return 0
     if arguments[0] not in BENCHMARKS or len(arguments) > 1:
         print(f"there is no benchmark {' '.join(arguments)!r}; there are: {', '.join(BENCHMARKS)}")
