@@ -32,6 +32,11 @@ export function shortRef(ref: string): string {
   return ref.slice(ref.lastIndexOf('/') + 1);
 }
 
+/** A commit as Git's own tools name it, in as many digits everywhere. */
+export function shortSha(sha: string): string {
+  return sha.slice(0, 10);
+}
+
 /** `1 worker`, `4 workers`. */
 export function counted(amount: number, thing: string): string {
   return `${amount} ${thing}${amount === 1 ? '' : 's'}`;

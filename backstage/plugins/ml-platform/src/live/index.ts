@@ -3,6 +3,7 @@ export * from './useJobList';
 export * from './useLoaded';
 export * from './useLog';
 export * from './useMetrics';
+export * from './useParameterTitles';
 export * from './useRepeatedly';
 export * from './useResults';
 export * from './useTeams';

@@ -1,7 +1,7 @@
 import { Link } from '@backstage/ui';
 import { useRouteRef } from '@backstage/frontend-plugin-api';
 import { Job } from '@internal/plugin-ml-platform-common';
-import { clock, shortRef } from '../../format';
+import { clock, shortRef, shortSha } from '../../format';
 import { jobRouteRef } from '../../routes';
 import { FactTable } from '../FactTable';
 import { ManifestDialog } from '../ManifestDialog';
@@ -43,7 +43,7 @@ export function JobFacts({ job }: { job: Job }) {
           [
             'Commit',
             <span title={`${commit.sha}, ${clock(commit.at)}`}>
-              <code>{commit.sha.slice(0, 8)}</code> by {commit.author}
+              <code>{shortSha(commit.sha)}</code> by {commit.author}
             </span>,
           ],
           ['Manifest', <code>{job.path}</code>],

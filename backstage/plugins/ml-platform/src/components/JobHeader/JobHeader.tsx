@@ -1,9 +1,8 @@
-import { ButtonLink, Flex, Link, Text } from '@backstage/ui';
-import { useRouteRef } from '@backstage/frontend-plugin-api';
+import { ButtonLink, Flex, Text } from '@backstage/ui';
 import { Job } from '@internal/plugin-ml-platform-common';
 import { ago, clock, figure, shortRef, span } from '../../format';
 import { useCancelLink, useRunAgainLink } from '../../links';
-import { jobListRouteRef } from '../../routes';
+import { AllJobsLink } from '../AllJobsLink';
 import { StateBadge } from '../StateBadge';
 
 export function JobHeader({
@@ -15,15 +14,10 @@ export function JobHeader({
 }) {
   const cancel = useCancelLink(job.id);
   const again = useRunAgainLink(job);
-  const list = useRouteRef(jobListRouteRef);
   return (
     <Flex justify="between" align="start" gap="4" style={{ flexWrap: 'wrap' }}>
       <Flex direction="column" gap="2">
-        {isOwnPage && (
-          <Link href={list?.() ?? '/jobs'} variant="body-small">
-            ← All jobs
-          </Link>
-        )}
+        {isOwnPage && <AllJobsLink />}
         <Flex align="center" gap="3" style={{ flexWrap: 'wrap' }}>
           <Text as="h2" variant="title-small" weight="bold">
             {job.name}

@@ -42,7 +42,7 @@ describe('JobView', () => {
     ).toBeInTheDocument();
     expect(screen.getByRole('row', { name: 'Seed 7' })).toBeInTheDocument();
     expect(
-      screen.getByRole('row', { name: 'Commit 4f2c9a7b by Guest' }),
+      screen.getByRole('row', { name: 'Commit 4f2c9a7be1 by Guest' }),
     ).toBeInTheDocument();
     expect(await screen.findByRole('log')).toHaveTextContent('it goes on');
     await userEvent.click(
@@ -189,6 +189,40 @@ describe('JobView', () => {
     );
     expect(await screen.findByLabelText('Manifest')).toHaveTextContent(
       'kind: RayJob',
+    );
+  });
+
+  it('calls parameters what the form calls them', async () => {
+    const job = {
+      ...runningJob,
+      id: 'titles',
+      spec: { ...runningJob.spec, parameters: { sigma: 0.05, unknown_one: 1 } },
+    };
+    api.jobs = [job];
+    renderWithJobs(<JobView id={job.id} />, api);
+    expect(
+      await screen.findByRole('row', { name: 'Initial step 0.05' }),
+    ).toBeInTheDocument();
+    expect(
+      screen.getByRole('row', { name: 'Unknown one 1' }),
+    ).toBeInTheDocument();
+  });
+
+  it('names the commit that moved a manifest to the archive', async () => {
+    const path = `archive/team/2026/${succeededJob.id}.yaml`;
+    api.jobs = [{ ...succeededJob, path }];
+    renderWithJobs(<JobView id={succeededJob.id} />, api, '/?show=manifest');
+    expect(
+      await screen.findByText(/ · commit 9b8a7c6d5e by ML Platform/),
+    ).toBeInTheDocument();
+  });
+
+  it('leads back from a job that cannot be shown', async () => {
+    renderWithJobs(<JobView id="nothing" isOwnPage />, api);
+    await screen.findByRole('alert');
+    expect(screen.getByRole('link', { name: /All jobs/ })).toHaveAttribute(
+      'href',
+      '/jobs',
     );
   });
 

@@ -1,6 +1,7 @@
 import { Flex, Grid, Skeleton } from '@backstage/ui';
 import { Job } from '@internal/plugin-ml-platform-common';
 import { useJob } from '../../live';
+import { AllJobsLink } from '../AllJobsLink';
 import { FailureCause } from '../FailureCause';
 import { HopTimeline } from '../HopTimeline';
 import { JobFacts } from '../JobFacts';
@@ -17,6 +18,7 @@ export function JobView(props: { id: string; isOwnPage?: boolean }) {
   const job = useJob(props.id);
   return (
     <Flex direction="column" gap="4">
+      {props.isOwnPage && !job.value && <AllJobsLink />}
       {job.error && (
         <Problem
           what={`job ${props.id}`}
@@ -51,7 +53,10 @@ function Loaded({ job, isOwnPage }: { job: Job; isOwnPage?: boolean }) {
         <Grid.Item colSpan="1">
           <Flex direction="column" gap="4">
             <JobFacts job={job} />
-            <ParameterTable parameters={job.spec.parameters} />
+            <ParameterTable
+              workload={job.workload}
+              parameters={job.spec.parameters}
+            />
           </Flex>
         </Grid.Item>
       </Grid.Root>

@@ -12,7 +12,7 @@ import {
 } from '@backstage/ui';
 import { Job } from '@internal/plugin-ml-platform-common';
 import { jobApiRef } from '../../api';
-import { clock } from '../../format';
+import { clock, shortSha } from '../../format';
 import { useLoaded } from '../../live';
 import { Problem } from '../Problem';
 import styles from './ManifestDialog.module.css';
@@ -39,11 +39,14 @@ function Manifest({ job }: { job: Job }) {
   const text = useLoaded(
     useCallback(() => api.manifest(job.id), [api, job.id]),
   );
+  const last = job.commits[job.commits.length - 1];
+  // The one that put it where it is; the last has moved it there when it lies in the archive.
+  const commit = job.path.startsWith('archive/') && last ? last : job.commit;
   return (
     <Flex direction="column" gap="3">
       <Text variant="body-small" color="secondary">
-        {job.path} · commit {job.commit.sha.slice(0, 8)} by {job.commit.author},{' '}
-        {clock(job.commit.at)}
+        {job.path} · commit {shortSha(commit.sha)} by {commit.author},{' '}
+        {clock(commit.at)}
       </Text>
       {text.error && (
         <Problem what="the manifest" error={text.error} onRetry={text.reload} />

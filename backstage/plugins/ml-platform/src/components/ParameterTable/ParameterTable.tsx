@@ -1,9 +1,15 @@
 import { Text } from '@backstage/ui';
 import { figure, words } from '../../format';
+import { useParameterTitles } from '../../live';
 import { FactTable } from '../FactTable';
 import { Section } from '../Section';
 
-export function ParameterTable(props: { parameters: Record<string, unknown> }) {
+/** The job's parameters, called as the form that asks for them calls them. */
+export function ParameterTable(props: {
+  workload: string;
+  parameters: Record<string, unknown>;
+}) {
+  const titles = useParameterTitles(props.workload);
   const rows = Object.entries(props.parameters);
   return (
     <Section title="Parameters">
@@ -12,7 +18,10 @@ export function ParameterTable(props: { parameters: Record<string, unknown> }) {
       ) : (
         <FactTable
           label="Parameters"
-          rows={rows.map(([name, value]) => [words(name), figure(value)])}
+          rows={rows.map(([name, value]) => [
+            titles.get(name) ?? words(name),
+            figure(value),
+          ])}
         />
       )}
     </Section>

@@ -1,8 +1,7 @@
 import { Flex, Select, Switch, Text, TextField } from '@backstage/ui';
 import { figure } from '../../format';
 import { NumberText } from './NumberText';
-import { titleOf } from './problemOf';
-import { Parameter, boundsOf } from './training';
+import { Parameter, boundsOf, titleOf } from './training';
 
 /** One parameter, as its JSON Schema describes it. */
 export function ParameterField(props: {

@@ -1,6 +1,11 @@
 import { Workload } from '@internal/plugin-ml-platform-common';
-import { words } from '../../format';
-import { Parameter, Training, boundsOf, parametersOf } from './training';
+import {
+  Parameter,
+  Training,
+  boundsOf,
+  parametersOf,
+  titleOf,
+} from './training';
 
 /** What is wrong with a parameter's value, in words; the service has the last one. */
 export function problemOf(
@@ -52,8 +57,4 @@ export function problemsOf(workload: Workload, training: Training): string[] {
     const problem = problemOf(parameter, given[parameter.name]);
     return problem ? [`${titleOf(parameter)} ${problem}`] : [];
   });
-}
-
-export function titleOf(parameter: Parameter): string {
-  return parameter.title ?? words(parameter.name);
 }

@@ -1,5 +1,6 @@
 import { Preset, Workload } from '@internal/plugin-ml-platform-common';
 import { z } from 'zod';
+import { words } from '../../format';
 
 /** The field's value: what a job is asked to train. */
 export interface Training {
@@ -40,6 +41,11 @@ export function parametersOf(workload: Workload): Parameter[] {
     name,
     isRequired: required.includes(name),
   }));
+}
+
+/** What people call it. */
+export function titleOf(parameter: Parameter): string {
+  return parameter.title ?? words(parameter.name);
 }
 
 /** A workload's newest image with a preset's values; the first preset unless one is named. */
