@@ -197,6 +197,18 @@ def test_status_and_down_without_a_platform(
     assert (said.code, said.err) == (0, "nothing was running\n")
 
 
+def test_the_service_is_not_started_where_another_one_listens(
+    cli: Cli, tmp_path: Path, shared_service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    port = shared_service.url.rpartition(":")[2]
+    monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ML_PLATFORM_PORT", port)
+    said = cli("serve")
+    assert said.code == 1
+    assert f"error: port {port}, wanted by service, is taken by" in said.err
+    assert not (tmp_path / "home").exists()
+
+
 def test_an_unknown_workload_cannot_be_built(cli: Cli):
     said = cli("build", "no_such_workload", "v1")
     assert said.code == 1 and "error: workload: there is no workload" in said.err

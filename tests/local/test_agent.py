@@ -90,7 +90,9 @@ def test_an_attempt_beyond_its_time_limit_is_stopped_and_not_tried_again(world: 
     assert outcome["cause"] == "took longer than 1s"
 
 
-def test_a_manifest_that_cannot_be_read_troubles_nobody_else(world: World) -> None:
+def test_a_manifest_that_cannot_be_read_troubles_nobody_else(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.start_agent()
     bad = {"broken-20260101-aaaaaa": b"{", "other-20260101-aaaaaa": b"kind: ConfigMap\n"}
     for job_id, content in bad.items():
@@ -101,6 +103,8 @@ def test_a_manifest_that_cannot_be_read_troubles_nobody_else(world: World) -> No
     assert status["jobDeploymentStatus"] == "ValidationFailed"
     path = "jobs/stellarator-design/000/broken-20260101-aaaaaa.yaml"
     assert status["message"].startswith(f"{path}: cannot be read: ")
+    said = [record.message for record in caplog.records if "broken-2026" in record.message]
+    assert [text for text in said if "archived" in text] == []
 
 
 def test_an_image_that_is_not_here_is_the_cause(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from foreign_writer import push
 from service_world import ADA, EVE, OTHER_TEAM, Service, content_of
 
+from ml_platform.cluster.interface import Observed
 from ml_platform.job import Phase
 from ml_platform.repository.git import PLATFORM
 from ml_platform.service.views import hops
@@ -197,6 +199,21 @@ def test_the_figure_of_an_archived_job_comes_from_git_where_nothing_else_has_it(
     shared_service.platform.committer.archive(job, outcome, PLATFORM).result(60)
     headline = shared_service.client().get(f"/v1/jobs/{job}").json()["headline"]
     assert headline == {"name": "loss", "title": "Loss", "unit": "", "value": 0.25}
+
+
+def test_the_log_of_the_service_has_a_line_for_what_happens_to_a_job(
+    shared_service: Service, caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level(logging.INFO, "ml_platform"):
+        job = str(shared_service.submitted("logged")["job_id"])
+        running = {"status": {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}}
+        shared_service.platform.journal.observe(job, Observed(running))
+        shared_service.cancel(job)
+    lines = [record.message for record in caplog.records if job in record.message]
+    added, began, cancelled = lines
+    assert added.startswith(f"Add {job} for ada, commit ")
+    assert began == f"{job} is running, attempt 1"
+    assert cancelled.startswith(f"Cancel {job} for ada, commit ")
 
 
 def test_an_unknown_job_is_not_found(shared_service: Service):

@@ -25,6 +25,9 @@ folder = Path(sys.argv[1])
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
+def say(text):
+    print(text, flush=True)
+
 def program(name, code):
     return Program(
         name=name, command=[sys.executable, "-c", code], environment=dict(os.environ),
@@ -34,7 +37,7 @@ def program(name, code):
 
 names = [argument.split("=", 1) for argument in sys.argv[2:]]
 with only_supervisor(folder):
-    supervise([program(*item) for item in names], folder, stop, lambda text: print(text, flush=True))
+    supervise([program(*item) for item in names], folder, stop, say, lambda: say("all is ready"))
 """
 
 

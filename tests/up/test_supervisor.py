@@ -48,10 +48,13 @@ def ready(state: State, name: str = "a", restarts: int = 0) -> ProgramState | No
     return found if good else None
 
 
-def test_programs_become_ready_and_end_with_the_supervisor(start: Start, state: State) -> None:
+def test_programs_become_ready_and_end_with_the_supervisor(
+    start: Start, state: State, tmp_path: Path
+) -> None:
     supervisor = start(a=READY.format(name="a"), b=READY.format(name="b"))
     processes = [eventually(lambda name=name: ready(state, name)).process for name in ("a", "b")]
     assert state().ready and state().running
+    eventually(lambda: (tmp_path / "said.txt").read_text().endswith("\nall is ready\n"))
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(10) == 0
     assert [find(process) for process in processes] == [None, None]

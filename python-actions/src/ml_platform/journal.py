@@ -129,10 +129,19 @@ class SqliteJournal:
                 seen = row.seen(observed)
                 if seen.observed != row.observed:
                     self._put(seen, row)
+                    self._log_step(job_id, row)
                     changed = True
         if changed:
             self._on_event()
         return unknown
+
+    def _log_step(self, job_id: str, before: Row) -> None:
+        """Attempts begin and end where phase or attempt change."""
+        row = self._database.load(job_id)
+        if row is None or (row.phase, row.attempt) == (before.phase, before.attempt):
+            return
+        why = f": {row.reason}" if row.reason else ""
+        log.info("%s is %s, attempt %d%s", job_id, row.phase.value, row.attempt + 1, why)
 
     def set_headline(self, job_id: str, headline: dict[str, Any]) -> None:
         """Keep a job's newest headline figure for lists."""

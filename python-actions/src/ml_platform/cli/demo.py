@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from ml_platform.cli.client import connect
 from ml_platform.cli.output import print_line, say
 from ml_platform.cli.watch import Watcher
 from ml_platform.errors import JobFailed
+from ml_platform.job import Phase
 from ml_platform.local.demo import Demo
 from ml_platform.settings import Settings
 
@@ -41,10 +41,14 @@ def demo(
             run.phases.done("job")
         say(run.phases.text())
         print_line(f"{job.id} {job.view.state.phase.value} {job.page_url}")
-        if job.view.state.phase != "succeeded":
-            raise JobFailed(job)
+        failure = None if job.view.state.phase is Phase.SUCCEEDED else JobFailed(job)
         if not once:
+            if failure:
+                say(f"error: {failure}")
             say(f"the portal runs at {settings.backstage_url} (Enter as guest); Ctrl-C ends it")
-            threading.Event().wait()
+            run.stay()
+            say("the platform was ended or replaced from elsewhere; this demo ends with it")
+        if failure:
+            raise failure
     finally:
         run.close()

@@ -35,6 +35,11 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def say_with_time(text: str) -> None:
+    """The same for a log."""
+    say(f"{datetime.now().astimezone().isoformat(sep=' ', timespec='seconds')} {text}")
+
+
 def print_line(text: str) -> None:
     """One line of data."""
     sys.stdout.write(f"{text}\n")

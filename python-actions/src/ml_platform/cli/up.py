@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from ml_platform.cli.output import print_line, say
+from ml_platform.cli.output import print_line, say, say_with_time
 from ml_platform.local.up import run_platform, start_detached
 from ml_platform.settings import Settings
 
@@ -25,4 +26,5 @@ def up(
         start_detached(settings, portal=portal, say=say)
         print_line(settings.backstage_url if portal else settings.service_url)
     else:
-        run_platform(settings, portal=portal, say=say)
+        # A log that is read later needs the times; whoever watches a terminal does not.
+        run_platform(settings, portal=portal, say=say if sys.stderr.isatty() else say_with_time)

@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 from ml_platform.build.local import build_image, workload_folder
 from ml_platform.errors import WorkError
 from ml_platform.local.portal_form import Portal, example_values
+from ml_platform.local.process_tree import ProcessId
 from ml_platform.local.up import running_platform, start_detached, stop_platform
 from ml_platform.sdk import Job, PlatformClient
 from ml_platform.settings import Settings
 
 TEMPLATE_SECONDS = 90.0
+LOOK_SECONDS = 1.0
 
 Say = Callable[[str], None]
 
@@ -44,6 +46,7 @@ class Demo:
         self._settings = settings
         self._say = say
         self._started = False
+        self._supervisor: ProcessId | None = None
         self.phases = Phases(set_up_since)
 
     def prepare(self) -> None:
@@ -72,6 +75,18 @@ class Demo:
             )
         else:
             self._say("the platform is running already")
+        state = running_platform(self._settings)
+        self._supervisor = state.supervisor if state else None
+
+    def stands(self) -> bool:
+        """Whether the platform is still the one that the job was sent to."""
+        state = running_platform(self._settings)
+        return state is not None and state.supervisor == self._supervisor
+
+    def stay(self) -> None:
+        """Come back when somebody else has ended the platform, or put another in its place."""
+        while self.stands():
+            time.sleep(LOOK_SECONDS)
 
     def submit(self, platform: PlatformClient) -> Job:
         """Send the template's example through the portal, as the form does."""
@@ -83,7 +98,7 @@ class Demo:
         return platform.job(PurePosixPath(page.partition("?")[0]).name)
 
     def close(self) -> None:
-        if self._started:
+        if self._started and (self._supervisor is None or self.stands()):
             self._say("stopping the platform")
             stop_platform(self._settings)
 

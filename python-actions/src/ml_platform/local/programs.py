@@ -53,14 +53,23 @@ def check_ports(programs: list[Program], settings: Settings) -> None:
         wanted.append(("ray", settings.ray_gcs_port, "ML_PLATFORM_RAY_GCS_PORT"))
         wanted.append(("ray", settings.ray_gcs_port + 1, "ML_PLATFORM_RAY_GCS_PORT"))
     for name, port, variable in wanted:
-        with socket.socket() as client:
-            client.settimeout(PROBE_SECONDS)
-            taken = client.connect_ex(("127.0.0.1", port)) == 0
-        if taken:
-            raise ConflictError(
-                f"port {port}, wanted by {name}, is taken by {_listener(port)}",
-                hint=f"stop that program or set {variable} to something else",
-            )
+        _check_port(name, port, variable)
+
+
+def check_service_port(settings: Settings) -> None:
+    """The same for the service alone."""
+    _check_port("service", settings.port, _variable("service"))
+
+
+def _check_port(name: str, port: int, variable: str) -> None:
+    with socket.socket() as client:
+        client.settimeout(PROBE_SECONDS)
+        taken = client.connect_ex(("127.0.0.1", port)) == 0
+    if taken:
+        raise ConflictError(
+            f"port {port}, wanted by {name}, is taken by {_listener(port)}",
+            hint=f"stop that program or set {variable} to something else",
+        )
 
 
 def _variable(name: str) -> str:

@@ -168,16 +168,18 @@ def supervise(
     state_dir: Path,
     stop: threading.Event,
     say: Callable[[str], None],
+    when_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Keep `programs` running until `stop` is set; blocks. Raises WorkError when one of them never
-    starts. To be called in the main thread of a process that does nothing else."""
+    starts. `when_ready` is called once, when all of them answer for the first time. To be called in
+    the main thread of a process that does nothing else."""
     adopt_orphans()
     (state_dir / "logs").mkdir(parents=True, exist_ok=True)
     own = process_id(os.getpid())
     assert own is not None
     children = [Supervised(p, state_dir / "logs" / f"{p.name}.log", say) for p in programs]
     written: tuple[object, ...] = ()
-    captured = 0.0
+    captured, announced = 0.0, False
     try:
         while not stop.is_set():
             for child in children:
@@ -191,7 +193,11 @@ def supervise(
             states = tuple(child.state() for child in children)
             if states != written:
                 written = states
-                write_state(state_dir, PlatformState(supervisor=own, programs=states))
+                state = PlatformState(supervisor=own, programs=states)
+                write_state(state_dir, state)
+                if state.ready and not announced:
+                    announced = True
+                    when_ready()
             stop.wait(TICK_SECONDS)
     finally:
         # All but the first are asked at once; the first, which the others use, ends last.

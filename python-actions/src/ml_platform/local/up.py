@@ -41,7 +41,10 @@ def run_platform(settings: Settings, *, portal: bool, say: Callable[[str], None]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, asked_to_stop)
         say("starting " + ", ".join(program.name for program in programs))
-        supervise(programs, settings.state_dir, stop, say)
+        address = f"the portal runs at {settings.backstage_url} (Enter as guest)"
+        if not portal:
+            address = f"the service runs at {settings.service_url}"
+        supervise(programs, settings.state_dir, stop, say, lambda: say(address))
         say("stopped")
 
 

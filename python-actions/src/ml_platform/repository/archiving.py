@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ml_platform.errors import MlPlatformError
+from ml_platform.errors import MlPlatformError, NotFoundError
 from ml_platform.repository.git import PLATFORM, Author
 from ml_platform.state import Outcome
 
@@ -38,6 +38,7 @@ class Archiving:
         self._archive = archive
         self._wake = wake
         self._tries: dict[str, _Try] = {}
+        self._unreadable: set[str] = set()  # said once, asked again all the same
 
     def step(self, ended: Mapping[str, OutcomeOf]) -> None:
         """`ended`: all jobs of the active set that have ended, each with how to say how."""
@@ -52,7 +53,18 @@ class Archiving:
                 if isinstance(error, MlPlatformError) and not error.retryable:
                     last.pause = LONGEST_PAUSE_SECONDS  # until a person has mended what it names
                 last.due = time.monotonic() + last.pause
-                log.error("%s could not be archived (again in %g s): %s", job_id, last.pause, error)
+                self._say(job_id, last.pause, error)
+
+    def _say(self, job_id: str, pause: float, error: BaseException) -> None:
+        if not isinstance(error, NotFoundError):
+            log.error("%s could not be archived (again in %g s): %s", job_id, pause, error)
+        elif job_id not in self._unreadable:
+            self._unreadable.add(job_id)
+            log.error(
+                "%s: its manifest cannot be read as a job, so it stays where it is; "
+                "mend the file or remove it",
+                job_id,
+            )
 
     def _ask(self, job_id: str, outcome_of: OutcomeOf, pause: float) -> None:
         future = self._archive.archive(job_id, outcome_of(), PLATFORM)

@@ -26,6 +26,9 @@ class Batch:
         self._journal = journal
         self.tip = head
         self.written = Written(head, [])
+        self.done: list[
+            str
+        ] = []  # for the log: Add, Cancel or Archive, which job, who, which commit
         self.counts: dict[str, int] = {"submit": 0, "archive": 0}
         self._by_key: dict[str, Known] = {}
         self._by_id: dict[str, Known] = {}
@@ -89,6 +92,7 @@ class Batch:
     def _commit(self, edit: Edit, manifests: dict[str, Any], kind: str) -> None:
         commit = self._repository.write_commit(self.tip, edit)
         self.written.commits.append((commit, manifests))
+        self.done.append(f"{edit.message.strip()} for {edit.author.name}, commit {commit.sha[:10]}")
         self.tip = commit.sha
         self.counts[kind] += 1
 

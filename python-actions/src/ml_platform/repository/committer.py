@@ -146,6 +146,8 @@ class Committer:
             self._check_turn()
             if self._repository.swap(head, batch.tip):
                 self._journal.sync(self._repository, batch.tip, batch.written)
+                for done in batch.done:
+                    log.info("%s", done)
                 for kind, number in batch.counts.items():
                     commits_total.labels(kind).inc(number)
                 return answers

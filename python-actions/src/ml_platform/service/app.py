@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.exceptions import HTTPException
 
 from ml_platform.errors import InputError, MlPlatformError, NotFoundError, ServiceUnavailableError
+from ml_platform.local.programs import check_service_port
 from ml_platform.service import actions_api, events_api, jobs_api, logs_api, site_api
 from ml_platform.service.auth import Authenticator, Verifier, write_token_file
 from ml_platform.service.backstage_tokens import BackstageTokens
@@ -185,6 +186,7 @@ def serve(settings: Settings) -> None:
     """Run the service in the foreground until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    check_service_port(settings)  # before anything works on the state that another one has in hand
     write_token_file(settings.token_file, settings.local_user)
     uvicorn.run(
         create_app(settings),
