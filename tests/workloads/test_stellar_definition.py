@@ -29,6 +29,15 @@ def test_starts_on_offer_are_the_stored_designs() -> None:
     assert SCHEMA["properties"]["start"]["enum"] == design_names()
 
 
+def test_a_job_without_a_preset_does_what_quick_does() -> None:
+    assert Parameters(**DEFINITION["presets"]["quick"]["parameters"]) == Parameters()
+
+
+def test_the_log_names_parameters_in_words() -> None:
+    described = Parameters().describe()
+    assert described.startswith("start coarse, modes 3, spectral weight 0.3, seed 0, max solves 30")
+
+
 @pytest.mark.parametrize("name", DEFINITION["presets"])
 def test_presets_fit_the_schema(name: str) -> None:
     jsonschema.validate(DEFINITION["presets"][name]["parameters"], SCHEMA)

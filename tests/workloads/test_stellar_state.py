@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from stellar_optimization.candidate import Candidate
 from stellar_optimization.design import load_design
 from stellar_optimization.parameters import Parameters
-from stellar_optimization.state import Candidate, State
+from stellar_optimization.state import State
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_the_best_feasible_design_is_scored(state: State) -> None:
     _reach(state, 1, 1.3)
     found = state.worth_scoring()
     assert found is not None
-    assert found[0] == 1
+    assert found.search == 1
 
 
 def test_a_design_no_better_than_one_under_way_is_not_scored(state: State) -> None:
@@ -58,7 +59,7 @@ def test_a_failed_design_does_not_stand_in_the_way(state: State) -> None:
     state.candidates.append(failed)
     found = state.worth_scoring()
     assert found is not None
-    assert found[1].elongation == 1.25
+    assert found.elongation == 1.25
 
 
 def test_a_design_like_a_failed_one_of_its_search_is_not_tried_again(state: State) -> None:
@@ -68,29 +69,118 @@ def test_a_design_like_a_failed_one_of_its_search_is_not_tried_again(state: Stat
     state.candidates.append(failed)
     found = state.worth_scoring()
     assert found is not None
-    assert found[0] == 1
+    assert found.search == 1
 
 
-def test_a_spare_worker_scores_the_second_choice(state: State) -> None:
-    _reach(state, 0, 1.22)
-    _reach(state, 1, 1.24)
-    state.candidates.append(Candidate(0, 3, 1.22, {}))
-    assert state.worth_scoring() is None
-    found = state.worth_scoring(spare=True)
-    assert found is not None
-    assert found[0] == 1
+def _improve(state: State, index: int, *elongations: float) -> None:
+    for elongation in elongations:
+        shape, boundary = [4.0, -0.6, 0.4], {"elongation": elongation}
+        state.searches[index].update(
+            {"elongation": elongation, "merit": elongation, "shape": shape, "boundary": boundary}
+        )
+
+
+def test_finalists_are_the_best_two_of_each_search_and_none_is_taken_twice(state: State) -> None:
+    _improve(state, 0, 1.74, 1.2529, 1.2399, 1.2398)
+    _improve(state, 1, 1.3544, 1.3177)
+    found = state.finalists()
+    assert [c.elongation for c in found] == [1.2398, 1.2529, 1.3177, 1.3544]
+    assert found[1].boundary == {"elongation": 1.2529}
+    state.candidates += found
+    assert state.finalists() == []
+
+
+def test_a_runner_up_no_better_than_the_start_is_no_finalist(state: State) -> None:
+    _improve(state, 0, 1.75, 1.4)
+    assert [c.elongation for c in state.finalists()] == [1.4]
+
+
+def test_the_long_solve_waits_for_all_low_scores_and_goes_to_the_best(state: State) -> None:
+    first = Candidate(1, 3, 1.3177, {}, low=_low(score=0.9583))
+    late = Candidate(0, 3, 1.2529, {})
+    refused = Candidate(0, 3, 1.2, {}, low=_low(error="did not converge"))
+    state.candidates += [first, late, refused]
+    assert state.next_to_score([]) == (late, "low")
+    assert state.next_to_score([late]) is None
+    late.low = _low(score=0.9622)
+    assert state.next_to_score([]) == (late, "high")
+    assert state.next_to_score([late]) is None
+
+
+def test_after_an_official_score_only_what_may_beat_it_is_scored(state: State) -> None:
+    best = Candidate(0, 3, 1.25, {}, low=_low(score=0.962), high=_low(score=0.972))
+    worse = Candidate(1, 3, 1.32, {}, low=_low(score=0.958))
+    state.candidates += [best, worse]
+    assert state.next_to_score([]) is None
+    better = Candidate(0, 3, 1.24, {}, low=_low(score=0.961))
+    state.candidates.append(better)
+    assert state.next_to_score([]) == (better, "high")
+    better.high = _low(error="did not converge", feasible=False)
+    assert state.next_to_score([]) is None
+
+
+def test_the_second_choice_is_scored_when_the_first_fails(state: State) -> None:
+    failed = _low(feasible=False, violations=[0.0, 0.03, 0.0], score=0.0)
+    second = Candidate(1, 3, 1.32, {}, low=_low(score=0.958))
+    state.candidates += [Candidate(0, 3, 1.25, {}, low=_low(score=0.96), high=failed), second]
+    assert state.next_to_score([]) == (second, "high")
+
+
+def test_the_search_ends_with_the_solves_or_the_time_whichever_is_first(state: State) -> None:
+    parameters = Parameters(max_solves=30, max_seconds=120)
+    state.searches[0].solves, state.searches[0].failed_solves = 140, 110
+    state.searches[1].solves, state.searches[1].failed_solves = 31, 5
+    assert not state.over(parameters)
+    state.seconds = 120
+    assert state.over(parameters)
+    state.seconds, state.searches[1].solves = 60, 35
+    assert state.over(parameters)
+    assert not state.over(Parameters(max_solves=0))
+
+
+def test_a_search_that_settles_before_its_last_mode_is_not_finished(state: State) -> None:
+    search = state.searches[0]
+    search.settled = True
+    assert search.finished(Parameters(modes=3))
+    assert not search.finished(Parameters(modes=4))
+
+
+def test_all_official_figures_are_of_one_design(state: State) -> None:
+    scored = Candidate(0, 3, 1.3881, {}, low=_low(score=0.9519), high=_low(score=0.9572))
+    state.candidates += [scored, Candidate(0, 3, 1.2452, {}, low=_low(score=0.9622))]
+    assert state.reported() is scored
+    assert state.official_low_score() == 0.9519
+    assert state.row()["official_low_score"] == 0.9519
+
+
+def test_the_start_s_score_is_not_the_job_s(state: State) -> None:
+    assert state.official_low_score() is None
+
+
+def test_a_job_without_an_official_score_says_why(state: State) -> None:
+    assert state.why_unscored() == "no search found an equilibrium"
+    _reach(state, 0, 1.2, violation=0.02)
+    assert state.why_unscored() == "the best design found violates a bound by 0.0200"
+    _reach(state, 0, 1.75)
+    assert state.why_unscored() == "no design found is better than the start"
+    state.candidates.append(Candidate(0, 3, 1.2, {}, low=_low(error="did not converge")))
+    reason = state.why_unscored() or ""
+    assert reason == "the evaluator accepted none of 1 designs; the last: did not converge"
+    state.candidates[0].high = _low(score=0.97)
+    assert state.why_unscored() is None
 
 
 def test_a_search_that_has_hardly_begun_is_not_ready_for_scoring(state: State) -> None:
-    state.searches[0].solves, state.searches[1].solves = 41, 10
+    state.searches[0].solves, state.searches[1].solves = 140, 10
+    state.searches[0].failed_solves = 110
     assert not state.explored()
-    state.searches[1].solves = 30
+    state.searches[1].solves = 20
     assert state.explored()
 
 
 def test_a_late_job_asks_for_no_better_score_once_it_has_one(state: State) -> None:
-    parameters = Parameters(max_seconds=40, extra_scoring_seconds=35)
-    state.seconds = 76
+    parameters = Parameters(extra_scoring_seconds=35)
+    state.seconds, state.search_seconds = 76, 40
     assert not state.scored(parameters)
     high = {"error": None, "feasible": True, "score": 0.97}
     state.candidates.append(Candidate(0, 3, 1.25, {}, low=_low(), high=high))

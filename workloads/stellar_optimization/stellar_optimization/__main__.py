@@ -18,13 +18,14 @@ EXIT_TERMINATED = 143
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
+    signal.signal(signal.SIGTERM, _end_at_once)
     job = Job.from_environment()
     start = load_design(job.parameters.start)
     files = RunDirectory(job.directory, job.attempt)
     saved = files.newest_checkpoint()
     state = State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
-    print(f"job {job.job_id}, attempt {job.attempt}, {job.workers} workers: {job.parameters}")
+    workers = "1 worker" if job.workers == 1 else f"{job.workers} workers"
+    print(f"job {job.job_id}, attempt {job.attempt}, {workers}; {job.parameters.describe()}")
     print(f"start {start.name}: official score {start.verdict('high')} at high fidelity, ", end="")
     print(f"{start.verdict('low')} at low fidelity. Origin: {start.origin}", flush=True)
     if saved:
@@ -33,15 +34,23 @@ def main() -> int:
     campaign = Campaign(job, files, state)
     try:
         campaign.run()
+        summary = write_results(campaign, files, start)
     except Superseded:
         print("a later attempt has claimed this job; ending", flush=True)
         return EXIT_SUPERSEDED
-    except Terminated:
-        print(f"terminated; step {state.step} is saved", flush=True)
+    except Terminated as activity:
+        print(f"ended by SIGTERM while {activity}; step {state.step} is saved", flush=True)
         return EXIT_TERMINATED
-    summary = write_results(campaign, files, start)
-    print(f"done: official score {summary.get('official_score', 'none')}", flush=True)
+    if reason := summary.get("no_official_score"):
+        print(f"done: no official score: {reason}", flush=True)
+    else:
+        print(f"done: official score {summary['official_score']:.6f}", flush=True)
     return 0
+
+
+def _end_at_once(*_: object) -> None:
+    print("ended by SIGTERM before the search began", flush=True)
+    sys.exit(EXIT_TERMINATED)
 
 
 def _connect(workers: int) -> None:

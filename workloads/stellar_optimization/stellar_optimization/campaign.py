@@ -8,14 +8,15 @@ from typing import Any
 import ray
 
 from stellar_optimization import problem
+from stellar_optimization.candidate import Candidate
 from stellar_optimization.parameters import Job
 from stellar_optimization.run_directory import RunDirectory
-from stellar_optimization.state import LARGEST_BOX, Candidate, SearchState, State
+from stellar_optimization.state import LARGEST_BOX, SearchState, State
 from stellar_optimization.worker import Worker
 
 SLICE = 10  # solves per slice of a search, about 5 seconds: what a killed driver loses per worker
-LONGEST_WAIT = 120.0  # seconds of search after which a first official score is wanted
-PATIENCE = 6  # times the budget
+PATIENCE = 120.0  # seconds of search after which a first official score is wanted
+ATTENTION = 0.5  # seconds until SIGTERM is noticed
 
 
 class Superseded(Exception):
@@ -23,7 +24,7 @@ class Superseded(Exception):
 
 
 class Terminated(Exception):
-    """SIGTERM: the checkpoint is written, the attempt ends."""
+    """SIGTERM: the checkpoint is written, the attempt ends. Its text says what was under way."""
 
 
 @dataclass(frozen=True)
@@ -54,33 +55,46 @@ class Campaign:
     def run(self) -> State:
         """Work until nothing is left to do; raises Superseded or Terminated when told to end."""
         signal.signal(signal.SIGTERM, self._terminate)
-        self._begin_all()
-        self._record()
-        for index in range(len(self.workers)):
-            self._assign(index)
+        if not self._over():
+            self._begin_all()
+            self._record()
+        self._assign_idle()
         while self._tasks:
-            done, _ = ray.wait(list(self._tasks), num_returns=1, timeout=1.0)
-            if self._terminated:
-                self._save()
-                raise Terminated
+            done, _ = ray.wait(list(self._tasks), num_returns=1, timeout=ATTENTION)
+            self.check("scoring" if self._over() else "searching")
             for reference in done:
                 self._finish(self._tasks.pop(reference), ray.get(reference))
                 if self.files.superseded():
                     raise Superseded
-            idle = set(range(len(self.workers))) - {task.worker for task in self._tasks.values()}
-            for index in sorted(idle):
-                self._assign(index)
+            self._assign_idle()
         self._save()
         return self.state
 
+    def check(self, activity: str) -> None:
+        """End here if SIGTERM has come: save, and raise Terminated."""
+        if self._terminated:
+            self._save()
+            raise Terminated(activity)
+
+    def get(self, references: list[Any], activity: str) -> list[Any]:
+        """What the workers answer, or Terminated; ray.get alone would not hear of SIGTERM."""
+        waiting = references
+        while waiting:
+            _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=ATTENTION)
+            self.check(activity)
+        answers: list[Any] = ray.get(references)
+        return answers
+
     def _begin_all(self) -> None:
         """Start or continue every search; the clock of the search starts when all have compiled."""
+        print("compiling, which takes half a minute on an idle machine", flush=True)
         called = time.monotonic()
         first = self.state.step == 0
         seed = self.job.parameters.seed if first else 0
-        begun = ray.get([self._begin(index, seed) for index in range(len(self.workers))])
+        calls = [self._begin(index, seed) for index in range(len(self.workers))]
+        begun = self.get(calls, "compiling")
         for search, progress in zip(self.state.searches, begun, strict=True):
-            vars(search).update(progress)
+            search.update(progress)
         if first and self.state.searches[0].feasible:
             self.state.start_elongation = self.state.searches[0].elongation
         self._begun = time.monotonic()
@@ -92,69 +106,68 @@ class Campaign:
     def _terminate(self, *_: object) -> None:
         self._terminated = True
 
-    def _time_is_up(self) -> bool:
-        """A slow machine gets up to PATIENCE times the budget to reach a design worth scoring."""
-        budget = self.job.parameters.max_seconds
-        promising = self.state.explored() and any(not c.failed for c in self.state.candidates)
-        return self.state.seconds >= budget * (1 if promising else PATIENCE)
+    def _over(self) -> bool:
+        return self.state.over(self.job.parameters)
+
+    def _assign_idle(self) -> None:
+        """Give each idle worker what is most useful now; none when everything is under way."""
+        self.state.seconds = self._seconds()
+        if self._over() and not self._searching():
+            if self.state.search_seconds is None:
+                self.state.search_seconds = self.state.seconds
+            if not self._scored():
+                self.state.candidates += self.state.finalists()
+        idle = set(range(len(self.workers))) - {task.worker for task in self._tasks.values()}
+        for index in sorted(idle):
+            self._assign(index)
 
     def _assign(self, index: int) -> None:
-        """Give an idle worker what is most useful now; none when everything useful is under way."""
         search = self.state.searches[index]
-        unfinished = next((c for c in self.state.candidates if self._wants_score(c)), None)
-        if unfinished:
-            self._score(index, unfinished)
-        elif self._should_score(index) and (found := self.state.worth_scoring(self._over())):
-            origin, best = found
-            if best.elongation is None:
-                raise ValueError("a feasible search has an elongation")
-            candidate = Candidate(origin, best.modes, best.elongation, best.boundary)
-            self.state.candidates.append(candidate)
-            self._score(index, candidate)
-        elif not self._time_is_up() and self._continue(index, search):
+        if self._due(index) and (best := self.state.worth_scoring()):
+            self.state.candidates.append(best)
+        if choice := self._next_to_score():
+            self._score(index, *choice)
+        elif not self._over() and self._continue(index, search):
             self._tasks[self.workers[index].advance.remote(SLICE)] = Task(index)
 
     def _continue(self, index: int, search: SearchState) -> bool:
         """Whether the search has more to do; one that has settled goes on with one mode more."""
-        if search.settled and search.modes < self.job.parameters.modes:
+        if search.finished(self.job.parameters):
+            return False
+        if search.settled:
             search.modes, search.settled, search.box = search.modes + 1, False, LARGEST_BOX
             self._begin(index)
-        return not search.settled
+        return True
+
+    def _searching(self) -> bool:
+        return any(task.candidate is None for task in self._tasks.values())
 
     def _scored(self) -> bool:
         return self.state.scored(self.job.parameters)
 
-    def _over(self) -> bool:
-        return self._time_is_up() or all(search.settled for search in self.state.searches)
-
-    def _should_score(self, index: int) -> bool:
-        """At the end always; before it one at a time, on the worker with the worst search."""
-        if self._over():
-            return not self._scored()
-        if len(self.workers) == 1 or any(task.candidate for task in self._tasks.values()):
+    def _due(self, index: int) -> bool:
+        """In a long search now and then, one at a time, on the worker with the worst search."""
+        if self._over() or len(self.workers) == 1 or self.state.seconds < PATIENCE:
             return False
-        wait = min(LONGEST_WAIT, self.job.parameters.max_seconds / 2)
+        if any(task.candidate for task in self._tasks.values()) or not self.state.explored():
+            return False
         merits = [search.merit or float("inf") for search in self.state.searches]
-        due = self.state.seconds >= wait and self.state.explored()
-        return due and merits[index] == max(merits)
+        return merits[index] == max(merits)
 
-    def _wants_score(self, candidate: Candidate) -> bool:
-        if candidate.high is not None or candidate.failed or self._scored():
-            return False
-        if any(task.candidate is candidate for task in self._tasks.values()):
-            return False
-        # Two solves at once slow each other down: at the end the first one decides.
-        under_way = any(task.fidelity == "high" for task in self._tasks.values())
-        return candidate.low is None or not (self._over() and under_way)
+    def _next_to_score(self) -> tuple[Candidate, str] | None:
+        # At the end the last slices of the search are waited for: they may bring a better design.
+        if self._scored() or (self._over() and self._searching()):
+            return None
+        under_way = [task.candidate for task in self._tasks.values() if task.candidate]
+        return self.state.next_to_score(under_way)
 
-    def _score(self, index: int, candidate: Candidate) -> None:
-        fidelity = "low" if candidate.low is None else "high"
+    def _score(self, index: int, candidate: Candidate, fidelity: str) -> None:
         reference = self.workers[index].score.remote(candidate.boundary, fidelity)
         self._tasks[reference] = Task(index, candidate, fidelity)
 
     def _finish(self, task: Task, result: dict[str, Any]) -> None:
         if task.candidate is None:
-            vars(self.state.searches[task.worker]).update(result)
+            self.state.searches[task.worker].update(result)
             line = _search_line(task.worker, self.state.searches[task.worker])
         else:
             setattr(task.candidate, task.fidelity, result)
@@ -162,9 +175,12 @@ class Campaign:
         self._record()
         print(f"{self.state.seconds:6.1f} s  step {self.state.step:3d}  {line}", flush=True)
 
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._begun
+
     def _record(self) -> None:
         """One metrics row and one checkpoint."""
-        self.state.seconds = self._seconds_before + time.monotonic() - self._begun
+        self.state.seconds = self._seconds()
         self.state.step += 1
         row = {"step": self.state.step, "time": time.time(), **self.state.row()}
         self.state.history.append(row)

@@ -14,11 +14,18 @@ class Parameters:
 
     start: str = "coarse"
     modes: int = 3
-    spectral_weight: float = 0.1
+    spectral_weight: float = 0.3
     seed: int = 0
-    max_seconds: int = 60
-    score_seconds: int = 180
-    extra_scoring_seconds: int = 60
+    max_solves: int = 30
+    max_seconds: int = 300
+    score_seconds: int = 300
+    extra_scoring_seconds: int = 35
+
+    def describe(self) -> str:
+        """For the log, in words."""
+        return ", ".join(
+            f"{field.name.replace('_', ' ')} {getattr(self, field.name)}" for field in fields(self)
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "Parameters":

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import numpy as np
-import ray
 
 from stellar_optimization import pictures, problem
 from stellar_optimization.campaign import Campaign
@@ -19,16 +18,17 @@ def write_results(campaign: Campaign, files: RunDirectory, start: Design) -> dic
     boundary = _final_boundary(state, start)
     summary = _summary(state, start)
     _write_json(files, "design.json", boundary.to_json())
-    files.write_result("convergence.png", pictures.convergence(state.history, state.candidates))
-    files.write_result("boundary.png", pictures.sections(start.boundary, boundary))
     theta, phi = pictures.surface_angles(boundary.n_field_periods)
+    field = campaign.workers[0].field_strength.remote(boundary.to_json(), theta, phi)
+    files.write_result("convergence.png", pictures.convergence(state.history, state.candidates))
+    campaign.check("drawing")
+    files.write_result("boundary.png", pictures.sections(start.boundary, boundary))
     try:
-        strength = ray.get(
-            campaign.workers[0].field_strength.remote(boundary.to_json(), theta, phi)
-        )
+        strength = campaign.get([field], "drawing")[0]
     except ValueError:  # a boundary without equilibrium still has a shape
         strength = np.ones_like(theta)
     files.write_result("boundary-3d.png", pictures.surface(boundary, strength))
+    campaign.check("drawing")
     # Last, so that whoever sees it sees everything.
     _write_json(files, "summary.json", summary)
     return summary
@@ -36,18 +36,20 @@ def write_results(campaign: Campaign, files: RunDirectory, start: Design) -> dic
 
 def _final_boundary(state: State, start: Design) -> Boundary:
     """The officially best design; without one the best of the screening model, or the start."""
-    if candidate := state.best_candidate():
+    if candidate := state.reported():
         return Boundary.from_json(candidate.boundary)
     search = state.best_search()
     return Boundary.from_json(search.boundary) if search else start.boundary
 
 
 def _summary(state: State, start: Design) -> dict[str, Any]:
-    best, now = state.best_candidate(), state.row()
+    """One design's figures: of the reported one; without one only the screening model's."""
+    best, now = state.reported(), state.row()
     high = best.high if best and best.high else {}
     violations = high.get("violations")
     known = {
         "official_score": state.official_score(),
+        "no_official_score": state.why_unscored(),
         "official_elongation": high.get("elongation"),
         "official_violation": max(violations) if violations else None,
         "official_low_score": state.official_low_score(),
@@ -60,7 +62,8 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
         "screening_elongation": best.elongation if best else now.get("elongation"),
         "modes": best.modes if best else None,
         "designs_scored": sum(candidate.high is not None for candidate in state.candidates),
-        **{key: now[key] for key in ("search_seconds", "solves", "failed_solves", "jacobians")},
+        "search_seconds": round(state.search_seconds or state.seconds, 1),
+        **{key: now[key] for key in ("solves", "failed_solves", "jacobians")},
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -4,15 +4,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stellar_optimization import problem
+from stellar_optimization.candidate import WORTHWHILE, Candidate
 from stellar_optimization.design import Design
 from stellar_optimization.parameters import Parameters
 
 FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
 LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
-WORTHWHILE = 0.001  # an official score must be expected to rise by this much
-ENOUGH_SOLVES = 30  # per search, before which no design is worth the evaluator's minutes
+ENOUGH_SOLVES = (
+    25  # successful ones per search, before which no design is worth the evaluator's minutes
+)
 SIMILAR = 0.01  # designs of a search closer in elongation than this share the solver's verdict
-LOW_IOTA_GATE = 0.05  # low-fidelity violation of the transform up to which high is tried
 FIRST_MODES = 3  # searches start with at most this many modes and add one when they settle
 # Each worker has its own smoothness: too little gives shapes the official solver rejects.
 WEIGHT_FACTORS = (1.0, 3.0, 0.3, 10.0)
@@ -33,6 +34,21 @@ class SearchState:
     failed_solves: int = 0
     jacobians: int = 0
     settled: bool = False
+    runner_up: dict[str, Any] | None = None  # modes, elongation, boundary of the best one before
+
+    def update(self, progress: dict[str, Any]) -> None:
+        """Take over what the worker reports; a design that is clearly beaten is the runner-up."""
+        before = {name: getattr(self, name) for name in ("modes", "elongation", "boundary")}
+        was_feasible = self.feasible
+        vars(self).update(progress)
+        if was_feasible and self.feasible and before["elongation"] - self.elongation > SIMILAR:
+            self.runner_up = before
+
+    def finished(self, parameters: Parameters) -> bool:
+        """Whether it has used up its solves, or has settled with the last mode; counts alone."""
+        done = self.solves - self.failed_solves
+        spent = 0 < parameters.max_solves <= done
+        return spent or (self.settled and self.modes >= parameters.modes)
 
     @property
     def violation(self) -> float | None:
@@ -45,53 +61,17 @@ class SearchState:
 
 
 @dataclass
-class Candidate:
-    """A feasible design on its way to an official score."""
-
-    search: int
-    modes: int
-    elongation: float
-    boundary: dict[str, Any]
-    low: dict[str, Any] | None = None
-    high: dict[str, Any] | None = None
-
-    @property
-    def expected_score(self) -> float:
-        """Score by the screening model, which the official one agrees with within about 0.0005."""
-        return problem.score(self.elongation)
-
-    @property
-    def failed(self) -> bool:
-        """Whether it has no official score, or low fidelity shows that it will have none.
-
-        Aspect ratio and triangularity are the same in both fidelities, the transform is not.
-        """
-        if self.high is not None:
-            return not self.high["feasible"]
-        if self.low is None:
-            return False
-        if self.low["error"] is not None:
-            return True
-        aspect, triangularity, iota = self.low["violations"]
-        return max(aspect, triangularity) > problem.TOLERANCE or iota > LOW_IOTA_GATE
-
-    @property
-    def official_score(self) -> float | None:
-        return self.high["score"] if self.high and self.high["feasible"] else None
-
-
-@dataclass
 class State:
     """State of the whole campaign, plain data."""
 
     start: str
-    start_low_score: float | None
     searches: list[SearchState]
     candidates: list[Candidate] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     start_elongation: float | None = None  # of a feasible start, by the screening model
     step: int = 0
-    seconds: float = 0.0  # of search, without compilation
+    seconds: float = 0.0  # since the search began, compilation not counted
+    search_seconds: float | None = None  # when the search was over
 
     @classmethod
     def initial(cls, design: Design, parameters: Parameters, workers: int) -> "State":
@@ -104,7 +84,7 @@ class State:
             )
             for i in range(workers)
         ]
-        return cls(design.name, design.score("low"), searches)
+        return cls(design.name, searches)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "State":
@@ -125,53 +105,100 @@ class State:
         scored = [c for c in self.candidates if c.official_score is not None]
         return max(scored, key=lambda c: c.official_score or 0.0, default=None)
 
+    def reported(self) -> Candidate | None:
+        """The design that all official figures are of: best at high fidelity, else at low."""
+        at_low = [c for c in self.candidates if c.low and c.low["feasible"]]
+        return self.best_candidate() or max(at_low, key=lambda c: c.low_score, default=None)
+
     def official_score(self) -> float | None:
         best = self.best_candidate()
         return best.official_score if best else None
 
     def official_low_score(self) -> float | None:
-        """Best official low-fidelity score, the start's included."""
-        scores = [c.low["score"] for c in self.candidates if c.low and c.low["feasible"]]
-        scores += [] if self.start_low_score is None else [self.start_low_score]
-        return max(scores, default=None)
+        """Low-fidelity score of the reported design."""
+        best = self.reported()
+        return best.low["score"] if best and best.low and best.low["feasible"] else None
 
     def explored(self) -> bool:
         """Whether the searches have done enough for their best design to be worth a score."""
-        solves = sum(search.solves for search in self.searches)
+        solves = sum(search.solves - search.failed_solves for search in self.searches)
         settled = all(search.settled for search in self.searches)
         return settled or solves >= ENOUGH_SOLVES * len(self.searches)
 
+    def over(self, parameters: Parameters) -> bool:
+        """Whether the search has ended: its time is up, or every search is finished."""
+        if self.search_seconds is not None or self.seconds >= parameters.max_seconds:
+            return True
+        return all(search.finished(parameters) for search in self.searches)
+
     def scored(self, parameters: Parameters) -> bool:
         """Whether there is an official score, and it is too late to ask for a better one."""
-        late = self.seconds >= parameters.max_seconds + parameters.extra_scoring_seconds
-        return late and self.official_score() is not None
+        if self.official_score() is None or self.search_seconds is None:
+            return False
+        return self.seconds >= self.search_seconds + parameters.extra_scoring_seconds
 
-    def worth_scoring(self, spare: bool = False) -> tuple[int, SearchState] | None:
-        """The best feasible design that promises more than those scored or under way.
+    def worth_scoring(self) -> Candidate | None:
+        """While the search goes on: its best design, if it promises more than all before it."""
+        beaten = max((c.expected_score for c in self.candidates if not c.failed), default=0.0)
+        return next(iter(self._promising(beaten, runners_up=False)), None)
 
-        With `spare`, for a worker that has nothing else to do, also a second choice, in case those
-        under way fail.
+    def finalists(self) -> list[Candidate]:
+        """When the search is over: each search's best two, those that promise most first."""
+        return self._promising(self.official_score() or 0.0, runners_up=True)
+
+    def next_to_score(self, under_way: list[Candidate]) -> tuple[Candidate, str] | None:
+        """The next design for the evaluator and the fidelity.
+
+        Low fidelity takes seconds and goes to all; the minutes of high fidelity go to the best of
+        them, and so wait for those under way. Then to one that may be better than what there is.
         """
-        rivals = [c for c in self.candidates if not c.failed and (c.high is not None or not spare)]
-        beaten = max((c.expected_score for c in rivals), default=0.0)
+        waiting = [c for c in self.candidates if not c.failed and c.high is None]
+        waiting = [c for c in waiting if not any(c is other for other in under_way)]
+        if fresh := [c for c in waiting if c.low is None]:
+            return fresh[0], "low"
+        best = self.best_candidate()
+        rivals = [c for c in waiting if best is None or c.may_beat(best)]
+        if under_way or not rivals:
+            return None
+        return max(rivals, key=lambda c: (c.low_score, c.expected_score)), "high"
+
+    def why_unscored(self) -> str | None:
+        """In words, why there is no official score; None if there is one."""
+        if self.official_score() is not None:
+            return None
+        tried, best = len(self.candidates), self.best_search()
+        if tried:
+            return f"the evaluator accepted none of {tried} designs; the last: {self._refusal()}"
+        if best is None:
+            return "no search found an equilibrium"
+        if not best.feasible:
+            return f"the best design found violates a bound by {best.violation:.4f}"
+        return "no design found is better than the start"
+
+    def _refusal(self) -> str:
+        last = self.candidates[-1]
+        result = last.high or last.low or {"error": "not evaluated"}
+        return result["error"] or f"a bound is violated by {max(result['violations']):.4f}"
+
+    def _promising(self, beaten: float, *, runners_up: bool) -> list[Candidate]:
+        """Designs not tried yet that promise more than `beaten` and the start, best first."""
         if self.start_elongation is not None:
             beaten = max(beaten, problem.score(self.start_elongation))
-        options = [
-            (search.elongation, index, search)
-            for index, search in enumerate(self.searches)
-            if search.feasible and search.elongation is not None and not self._tried(index, search)
-        ]
-        if not options:
-            return None
-        elongation, index, search = min(options, key=lambda option: option[:2])
-        return (index, search) if problem.score(elongation) > beaten + WORTHWHILE else None
+        found = []
+        for index, search in enumerate(self.searches):
+            if search.feasible and search.elongation is not None:
+                found.append(Candidate(index, search.modes, search.elongation, search.boundary))
+            if runners_up and search.runner_up is not None:
+                found.append(Candidate(index, **search.runner_up))
+        found = [c for c in found if c.expected_score > beaten + WORTHWHILE and not self._tried(c)]
+        return sorted(found, key=lambda c: (c.elongation, c.search))
 
-    def _tried(self, index: int, search: SearchState) -> bool:
+    def _tried(self, design: Candidate) -> bool:
         """Whether a design like this one, of the same search, went to the evaluator already."""
         return any(
-            candidate.search == index
-            and candidate.modes == search.modes
-            and abs(candidate.elongation - (search.elongation or 0.0)) < SIMILAR
+            candidate.search == design.search
+            and candidate.modes == design.modes
+            and abs(candidate.elongation - design.elongation) < SIMILAR
             for candidate in self.candidates
         )
 

@@ -1,0 +1,55 @@
+"""A design on its way to an official score."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stellar_optimization import problem
+
+WORTHWHILE = 0.001  # an official score must be expected to rise by this much
+LOW_IOTA_GATE = 0.05  # low-fidelity violation of the transform up to which high is tried
+
+
+@dataclass
+class Candidate:
+    """A feasible design on its way to an official score."""
+
+    search: int
+    modes: int
+    elongation: float
+    boundary: dict[str, Any]
+    low: dict[str, Any] | None = None
+    high: dict[str, Any] | None = None
+
+    @property
+    def expected_score(self) -> float:
+        """Score by the screening model, which the official one agrees with within about 0.0005."""
+        return problem.score(self.elongation)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has no official score, or low fidelity shows that it will have none.
+
+        Aspect ratio and triangularity are the same in both fidelities, the transform is not.
+        """
+        if self.high is not None:
+            return not self.high["feasible"]
+        if self.low is None:
+            return False
+        if self.low["error"] is not None:
+            return True
+        aspect, triangularity, iota = self.low["violations"]
+        return max(aspect, triangularity) > problem.TOLERANCE or iota > LOW_IOTA_GATE
+
+    @property
+    def low_score(self) -> float:
+        """Score at low fidelity; 0 without one."""
+        return self.low["score"] or 0.0 if self.low else 0.0
+
+    def may_beat(self, best: "Candidate") -> bool:
+        """Whether it could get a higher official score than `best` has."""
+        promised = self.expected_score > (best.official_score or 0.0) + WORTHWHILE
+        return promised or self.low_score > best.low_score
+
+    @property
+    def official_score(self) -> float | None:
+        return self.high["score"] if self.high and self.high["feasible"] else None
