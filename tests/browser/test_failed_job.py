@@ -14,6 +14,7 @@ CAUSE = "ValueError: loss is not finite at step 4; lower the learning rate"
 
 
 def test_the_form_says_on_its_own_page_what_cannot_be(page: Page, watched: WatchedPage) -> None:
+    watched.expect_fault("console: Form validation failed", "the form logs what it refuses")
     open_form(page)
     choose(page, "Workload", "Paced steps")
     page.get_by_role("textbox", name="Name (optional)").fill("Bad Name!")
