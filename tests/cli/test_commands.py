@@ -99,6 +99,10 @@ def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
     assert said.code == 1
     assert f"error: {job_id} cancelled" in said.err
     assert said.out == f"{job_id}\n"
+    said = cli("submit", "tiny:v1", "--idempotency-key", "watched", "--watch", "-o", "json")
+    assert said.code == 1 and json.loads(said.out)["state"]["phase"] == "cancelled"
+    assert json.loads(cli("open", job_id, "-o", "json").out)["page_url"].endswith(f"/jobs/{job_id}")
+    assert job_id in cli("list", "--owner", "ada").out
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,29 @@ def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
         (["logs", "none-20260101-aaaaaa", "--attempt", "0"], 2, "'--attempt'"),
         (["logs", ""], 1, "error: job: '' is not the id of a job"),
         (["cancel", "a/b"], 1, "error: job: 'a/b' is not the id of a job"),
+        (
+            ["submit", "nosuch:v1"],
+            1,
+            "error: workload: there is no workload nosuch (there are: tiny",
+        ),
+        (["submit", "ti-ny:v1"], 1, "'_', got 'ti-ny' (did you mean ti_ny?)"),
+        (["submit", "tiny:v1", "--workers", "2000"], 1, "workers: must be at most 1024, got 2000"),
+        (
+            ["submit", "tiny:v1", "--name", "x" * 60],
+            1,
+            "name: must have at most 31 characters, got",
+        ),
+        (["submit", "tiny:v1", "--attempts", "99"], 1, "attempts: must be at most 10, got 99"),
+        (["submit", "tiny:v1", "--tag", "Bad!"], 1, "tags: use lower-case letters, digits and '-'"),
+        (["submit", "tiny:v1", "-p", "flag=True"], 1, "'boolean'; write true or false"),
+        (
+            ["submit", "tiny:v1", "--pool", "gpu-l4"],
+            1,
+            "a cluster with NVIDIA L4, 1 GPU per worker;",
+        ),
+        (["submit", "tiny:v1", "--idempotency-key", ""], 1, "idempotency_key: is empty"),
+        (["submit", "tiny:v1", "-p", "count=1", "-p", "count=2"], 2, "count is given twice"),
+        (["list", "--owner", "nobody"], 0, "none matches"),
         (["submit", "tiny"], 2, "write it as tiny:v1.0.0"),
         (["submit", "tiny:v1", "-p", "count"], 2, "is not NAME=VALUE"),
         (["list", "--phase", "lost"], 2, "waiting-for-review"),
@@ -142,6 +169,7 @@ def test_whoever_is_in_several_teams_is_told_them_and_the_option(
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
+        ("ML_PLATFORM_SERVER", "nonsense", "ML_PLATFORM_SERVER: must be an address such as"),
         ("ML_PLATFORM_PORT", "many", "error: ML_PLATFORM_PORT: Input should be a valid integer"),
         ("ML_PLATFORM_HOST", "0.0.0.0", "error: ML_PLATFORM_HOST: must be 127.0.0.1"),
         ("ML_PLATFORM_TRUSTED_PLUGINS", "scaffolder", "several values are a JSON list"),

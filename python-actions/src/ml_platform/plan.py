@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ml_platform import job, policy
 from ml_platform.errors import InputError, MlPlatformError, NotAllowedError
 from ml_platform.forecast import Load, expected_wait
+from ml_platform.input_sentence import input_error
 from ml_platform.job import JobRequest, JobSpec, duration
 from ml_platform.pod_template import RunStorage
 from ml_platform.pools import Pools
@@ -108,29 +109,6 @@ def parse_request(body: Any) -> JobRequest:
         return JobRequest.model_validate(body)
     except ValidationError as error:
         raise input_error(error) from error
-
-
-def input_error(error: ValidationError) -> InputError:
-    """Pydantic's findings as one sentence about the first wrong field."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "input"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "is not a field of a job"
-    if first["type"] == "string_pattern_mismatch":
-        message = _PATTERNS.get(field, message)
-    return InputError(message, field=field)
-
-
-_PATTERNS = {
-    "name": "use lower-case letters, digits and '-'; start with a letter, do not end with '-'",
-    "team": "use the name of a folder of gitops/teams",
-    "pool": "use the name of a pool of gitops/pools.yaml",
-    "workload": "use the name of a folder of workloads/",
-    "version": job.VERSION_RULE,
-    "max_duration": "use a whole number with s, m, h or d, such as 10m or 12h",
-    "memory": "use a whole number with Mi or Gi, such as 512Mi or 2Gi",
-}
 
 
 def _team(request: JobRequest, teams: frozenset[str], site: Site) -> Team:

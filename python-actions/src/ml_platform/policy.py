@@ -13,7 +13,9 @@ MAX_PARAMETER_BYTES = 64 * 1024  # Linux allows 128 KiB for one environment vari
 def check_fits(spec: JobSpec, pool: Pool) -> None:
     """Raise InputError, naming field and fix, when the pool can never run the job."""
     if spec.gpus > pool.gpus:
-        have = f"has {pool.gpus} GPUs per worker" if pool.gpus else "has no GPU"
+        have = (
+            f"has {pool.gpus} GPU{'s' * (pool.gpus != 1)} per worker" if pool.gpus else "has no GPU"
+        )
         raise InputError(
             f"the pool {pool.name} {have}, the job asks for {spec.gpus}",
             field="gpus",
@@ -51,9 +53,9 @@ def check_available(pool: Pool, *, local: bool) -> None:
 def unavailable(pool: Pool, *, local: bool) -> str | None:
     """Why a pool cannot be chosen where the platform runs; None when it can."""
     if local and not pool.local:
-        what = pool.title if pool.accelerator is None else f"{pool.title} GPUs"
         return (
-            f"the pool {pool.name} needs a cluster with {what}; this platform runs on one machine"
+            f"the pool {pool.name} needs a cluster with {pool.title}; "
+            "this platform runs on one machine"
         )
     if not local and pool.local:
         return f"the pool {pool.name} exists only where the platform runs on one machine"

@@ -94,6 +94,8 @@ class PlatformClient:
         job. Raises InputError naming the wrong field.
         """
         body = self._request(workload, version, request)
+        if idempotency_key == "":
+            raise InputError("is empty", field="idempotency_key", hint="leave it out for a new job")
         key = idempotency_key or str(uuid.uuid4())
         output = self._connection.run_action(
             "ml:job:submit", body, key=key, dry_run=False, said=self._said

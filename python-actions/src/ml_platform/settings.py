@@ -6,6 +6,7 @@ Each one is an environment variable with the prefix `ML_PLATFORM_` (`ML_PLATFORM
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -228,6 +229,13 @@ class Settings(BaseSettings):
     def _not_beyond_this_machine(cls, value: str, info: ValidationInfo) -> str:
         if value not in LOOPBACK and not info.data.get("clusters"):
             raise ValueError("must be 127.0.0.1 or localhost where no cluster runs the jobs")
+        return value
+
+    @field_validator("server")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/]", value):
+            raise ValueError("must be an address such as http://127.0.0.1:8765")
         return value
 
     @field_validator("gitops_repository", "token_file", "images_dir", "runs_dir")

@@ -185,6 +185,8 @@ def _known(workload: Workload) -> str:
 
 def _sentence(problem: jsonschema.ValidationError) -> str:
     message = problem.message
+    if problem.validator == "type" and problem.validator_value == "boolean":
+        message += "; write true or false"
     return message if len(message) < 300 else message[:140] + " … " + message[-140:]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +63,7 @@ class ImageStore:
 
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.images_dir
+        self._workloads = settings.root / "workloads"
 
     def list(self) -> list[LocalImage]:
         """Every version that has an image, by workload, the newest first."""
@@ -77,6 +79,8 @@ class ImageStore:
         image = self._image(f"{workload}/{version}", tag) if tag else None
         if image is not None:
             return image
+        if not any(name.startswith(f"{workload}/") for name in tags):
+            self._check_exists(workload, tags)
         prefix = f"{workload}/"
         known = sorted(name.removeprefix(prefix) for name in tags if name.startswith(prefix))
         have = f"it has {', '.join(known)}; " if known else ""
@@ -84,6 +88,18 @@ class ImageStore:
             f"{workload} has no image {version}",
             field="version",
             hint=f"{have}make one with: ml-platform build {workload} {version}",
+        )
+
+    def _check_exists(self, workload: str, tags: Iterable[str]) -> None:
+        """Raise NotFoundError for a name that is neither a folder nor has ever had an image."""
+        if (self._workloads / workload / FILE_NAME).is_file():
+            return
+        known = {name.partition("/")[0] for name in tags}
+        known |= {path.parent.name for path in self._workloads.glob(f"*/{FILE_NAME}")}
+        raise NotFoundError(
+            f"there is no workload {workload}",
+            field="workload",
+            hint=f"there are: {', '.join(sorted(known)) or 'none'}",
         )
 
     def folder(self, digest: str) -> Path:

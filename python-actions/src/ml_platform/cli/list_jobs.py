@@ -25,7 +25,7 @@ def list_jobs(
     team: Annotated[str | None, typer.Option(help="Only this team's.")] = None,
     phase: Annotated[Phase | None, typer.Option(help="Only jobs in this state.")] = None,
     workload: Annotated[str | None, typer.Option(help="Only this workload's.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only this user's.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only this user's; `me` for yours.")] = None,
     search: Annotated[str | None, typer.Option(help="Only with this in id, owner or tags.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     output: OutputOption = Format.TABLE,
@@ -46,6 +46,8 @@ def list_jobs(
     elif jobs:
         columns = ("JOB", "STATE", "WORKLOAD", "POOL", "SUBMITTED", "RAN", "RESULT")
         print_table(columns, (_row(job) for job in jobs))
+    elif any((team, phase, workload, owner, search)):
+        say("none matches; `ml-platform list` without options shows all")
     else:
         say("no jobs; start one with `ml-platform submit <workload>:<version>`")
 

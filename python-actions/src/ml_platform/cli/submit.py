@@ -11,7 +11,7 @@ from ml_platform.cli.client import connect
 from ml_platform.cli.output import Format, OutputOption, count_of, print_json, print_line, say
 from ml_platform.cli.watch import watch as watch_job
 from ml_platform.job import Priority
-from ml_platform.sdk import Plan
+from ml_platform.sdk import Job, Plan
 
 
 def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person may set
@@ -44,11 +44,14 @@ def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person
     ] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Start a training job. The plan is shown first; stdout gets the job's id."""
+    """Start a training job. The plan is shown first; stdout gets the job's id.
+
+    As JSON, stdout gets the receipt or, with --watch, the job as it has ended.
+    """
     workload, version = _image(image)
     request: dict[str, Any] = {
         "preset": preset,
-        "parameters": dict(_parameter(text) for text in param) if param else None,
+        "parameters": _parameters(param) if param else None,
         "pool": pool,
         "workers": workers,
         "team": team,
@@ -66,12 +69,12 @@ def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person
             return
         job = platform.submit_job(workload, version, idempotency_key=idempotency_key, **request)
         say(f"page: {job.page_url}")
-        if output is Format.JSON:
-            print_json(job.receipt)
-        else:
+        if output is Format.TABLE:
             print_line(job.id)
+        elif not watch:
+            print_json(job.receipt)
         if watch:
-            watch_job(job)
+            _watched(job, output)
 
 
 def _image(text: str) -> tuple[str, str]:
@@ -82,6 +85,24 @@ def _image(text: str) -> tuple[str, str]:
             param_hint="WORKLOAD:VERSION",
         )
     return workload, version
+
+
+def _watched(job: Job, output: Format) -> None:
+    """As JSON, stdout gets one document: the job as it has ended, in whatever way."""
+    try:
+        watch_job(job)
+    finally:
+        if output is Format.JSON and job.view.state.final:
+            print_json(job.view)
+
+
+def _parameters(texts: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in map(_parameter, texts):
+        if name in found:
+            raise typer.BadParameter(f"{name} is given twice", param_hint="--param")
+        found[name] = value
+    return found
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ml_platform.actions import Action, catalogue, find_action
 from ml_platform.actions.context import ActionContext
 from ml_platform.errors import InputError, MlPlatformError
-from ml_platform.plan import input_error
+from ml_platform.input_sentence import input_error
 from ml_platform.service.auth import Principal, require_user
 from ml_platform.service.caller import platform_of, principal_of
 from ml_platform.service.platform import Platform

@@ -47,7 +47,7 @@ def list_jobs(  # noqa: PLR0913, PLR0917  # one argument per query parameter is 
         "team": team,
         "phase": _phases(phase, ended),
         "workload": workload,
-        "owner": user.user if owner == "me" else owner,
+        "owner": _owner(owner, user),
         "pool": pool,
     }
     rows, total = platform.journal.select(tuple(sorted(teams)), where, q, limit, _before(cursor))
@@ -55,6 +55,13 @@ def list_jobs(  # noqa: PLR0913, PLR0917  # one argument per query parameter is 
     return models.JobPage(
         items=[platform.views.summary(row) for row in rows], total=total, next_cursor=last
     )
+
+
+def _owner(owner: str | None, user: Principal) -> str | None:
+    """`me`, a whole reference, or the name of a user alone."""
+    if owner == "me":
+        return user.user
+    return f"user:default/{owner}" if owner and ":" not in owner else owner
 
 
 def _phases(phase: Phase | None, ended: bool | None) -> tuple[str, ...] | None:
