@@ -129,7 +129,8 @@ def test_a_lost_worker_gives_one_counted_attempt_that_resumes(
 def test_a_preempted_job_says_so_and_resumes(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:
-    job = started(cluster, platform, team, 25, workers=2, priority="low", attempts=1)
+    # Longer than the pods' grace period, in which the preempted attempt goes on.
+    job = started(cluster, platform, team, 90, workers=2, priority="low", attempts=1)
     urgent = JobOnCluster(
         cluster,
         platform.submit(team, workers=3, priority="high", parameters={"seconds": 1}),
@@ -141,7 +142,7 @@ def test_a_preempted_job_says_so_and_resumes(
     job.wait_phase("succeeded", seconds=400)
     for each in (urgent, job):
         each.wait_archived()
-    check_resumed(job, 25)
+    check_resumed(job, 90)
 
 
 def delete_now(cluster: Cluster, pod: dict[str, dict[str, str]]) -> None:
