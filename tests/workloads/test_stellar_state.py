@@ -130,12 +130,35 @@ def test_the_search_ends_with_the_solves_or_the_time_whichever_is_first(state: S
     parameters = Parameters(max_solves=30, max_seconds=120)
     state.searches[0].solves, state.searches[0].failed_solves = 140, 110
     state.searches[1].solves, state.searches[1].failed_solves = 31, 5
+    _reach(state, 0, 1.25)
+    _reach(state, 1, 1.3)
     assert not state.over(parameters)
     state.seconds = 120
     assert state.over(parameters)
     state.seconds, state.searches[1].solves = 60, 35
     assert state.over(parameters)
     assert not state.over(Parameters(max_solves=0))
+
+
+def test_a_restarted_search_gets_more_solves_and_ends_at_a_feasible_design(state: State) -> None:
+    parameters, search = Parameters(max_solves=30), state.searches[0]
+    search.solves = 29
+    state.restart(parameters)
+    _reach(state, 0, 1.25)
+    search.solves = 44
+    assert not search.finished(parameters)
+    search.solves = 45
+    assert search.finished(parameters)
+    _reach(state, 0, 1.25, violation=0.016)
+    assert not search.finished(parameters)
+
+
+def test_a_feasible_design_left_for_an_infeasible_one_stays_a_finalist(state: State) -> None:
+    _improve(state, 0, 1.3881)
+    shape = [4.0, -0.492, 0.4]
+    state.searches[0].update({"elongation": 1.2889, "shape": shape, "boundary": {}})
+    assert not state.searches[0].feasible
+    assert [c.elongation for c in state.finalists()] == [1.3881]
 
 
 def test_a_search_that_settles_before_its_last_mode_is_not_finished(state: State) -> None:

@@ -29,6 +29,7 @@ def main() -> int:
     print(f"start {start.name}: official score {start.verdict('high')} at high fidelity, ", end="")
     print(f"{start.verdict('low')} at low fidelity. Origin: {start.origin}", flush=True)
     if saved:
+        state.restart(job.parameters)
         print(f"resumed at step {state.step}, {state.seconds:.0f} s of search done", flush=True)
     _connect(job.workers)
     campaign = Campaign(job, files, state)

@@ -13,6 +13,9 @@ LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
 ENOUGH_SOLVES = (
     25  # successful ones per search, before which no design is worth the evaluator's minutes
 )
+RELEARNING = (
+    15  # solves that a restarted search gets more, having lost what it knew of the curvature
+)
 SIMILAR = 0.01  # designs of a search closer in elongation than this share the solver's verdict
 FIRST_MODES = 3  # searches start with at most this many modes and add one when they settle
 # Each worker has its own smoothness: too little gives shapes the official solver rejects.
@@ -34,20 +37,26 @@ class SearchState:
     failed_solves: int = 0
     jacobians: int = 0
     settled: bool = False
+    granted: int = 0  # solves beyond the job's max_solves
     runner_up: dict[str, Any] | None = None  # modes, elongation, boundary of the best one before
 
     def update(self, progress: dict[str, Any]) -> None:
-        """Take over what the worker reports; a design that is clearly beaten is the runner-up."""
+        """Take over what the worker reports; a feasible design that was left is the runner-up."""
         before = {name: getattr(self, name) for name in ("modes", "elongation", "boundary")}
         was_feasible = self.feasible
         vars(self).update(progress)
-        if was_feasible and self.feasible and before["elongation"] - self.elongation > SIMILAR:
+        if not was_feasible or self.elongation is None:
+            return
+        if before["elongation"] - self.elongation > SIMILAR or not self.feasible:
             self.runner_up = before
 
     def finished(self, parameters: Parameters) -> bool:
-        """Whether it has used up its solves, or has settled with the last mode; counts alone."""
-        done = self.solves - self.failed_solves
-        spent = 0 < parameters.max_solves <= done
+        """Whether it has used up its solves at a feasible design, or settled with the last mode.
+
+        Counts decide, not time.
+        """
+        left = parameters.max_solves + self.granted - (self.solves - self.failed_solves)
+        spent = parameters.max_solves > 0 and left <= 0 and self.feasible
         return spent or (self.settled and self.modes >= parameters.modes)
 
     @property
@@ -91,6 +100,12 @@ class State:
         searches = [SearchState(**search) for search in data["searches"]]
         candidates = [Candidate(**candidate) for candidate in data["candidates"]]
         return cls(**{**data, "searches": searches, "candidates": candidates})
+
+    def restart(self, parameters: Parameters) -> None:
+        """Prepare a saved state for the next attempt."""
+        for search in self.searches:
+            if not search.finished(parameters):
+                search.granted += RELEARNING
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
