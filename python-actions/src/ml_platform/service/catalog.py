@@ -12,12 +12,13 @@ API = "backstage.io/v1alpha1"
 MANAGED_BY = "url:https://ml-platform.invalid/v1/catalog/entities"
 
 
-def job_entity(row: Row, system: str | None, page_url: str) -> dict[str, Any]:
-    """A job as `kind: Resource`; live state is read from the job API, not stored here."""
+def job_entity(row: Row, group: str, system: str | None, page_url: str) -> dict[str, Any]:
+    """A job as `kind: Resource`, owned by its team's `group`, whose members alone may see it; live
+    state is read from the job API, not stored here."""
     spec = row.spec
     relations: dict[str, Any] = {
         "type": "training-job",
-        "owner": f"group:default/{row.team}",
+        "owner": group,
         "dependsOn": [
             f"component:default/{spec['workload']}",
             f"resource:default/pool-{spec['pool']}",

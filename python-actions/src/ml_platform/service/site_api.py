@@ -143,9 +143,9 @@ def list_entities(caller: Caller, platform: Parts, after: str = "") -> dict[str,
     """
     epoch = platform.journal.epoch()
     position, taken = _cursor(after, epoch)
-    teams = platform.teams_of(caller)
+    teams, site = platform.teams_of(caller), platform.site()
     # Images and pools change without an entry in the journal, so they come with every answer.
-    upserts = catalog.pool_entities(platform.site().pools, "group:default/platform")
+    upserts = catalog.pool_entities(site.pools, "group:default/platform")
     workloads = {view.name: view for view in list_workloads(caller, platform)}
     upserts += [catalog.workload_entity(view) for view in workloads.values()]
     rows = platform.journal.after(position or 0, PAGE)
@@ -153,7 +153,8 @@ def list_entities(caller: Caller, platform: Parts, after: str = "") -> dict[str,
         known = workloads.get(str(row.spec["workload"]))
         system = known.system if known else None
         if row.team in teams:
-            upserts.append(catalog.job_entity(row, system, platform.page_url(row.job_id)))
+            group = site.teams[row.team].group
+            upserts.append(catalog.job_entity(row, group, system, platform.page_url(row.job_id)))
     last = rows[-1].position if rows else position or 0
     reset = position is None
     now = int(time.time()) if reset else taken
