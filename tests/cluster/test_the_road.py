@@ -25,19 +25,20 @@ ROAD = ["submitted", "queued", "starting", "running", "succeeded"]
 
 @pytest.fixture
 def guests_team(cluster: Cluster) -> Iterator[str]:
-    add_team(cluster, TEAM, quota={"test": 2})
+    add_team(cluster, TEAM, quota={"test": 1})
     yield TEAM
     remove_team(cluster, TEAM)
 
 
 @pytest.fixture
-def portal(platform: PlatformService) -> Portal:
+def portal(platform: PlatformService) -> Iterator[Portal]:
     if not (ROOT / "backstage" / "build" / ".stamp").is_file() or not shutil.which("sh"):
         pytest.fail("the portal is not built; run scripts/build-backstage.sh")
     platform.start_portal()
     portal = platform.portal()
     portal.wait_for_template(60)
-    return portal
+    yield portal
+    portal.close()
 
 
 @pytest.mark.usefixtures("real_pods")
@@ -82,7 +83,7 @@ def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
 
 def _seen_by_all(platform: PlatformService, portal: Portal, job_id: str) -> dict[str, Any]:
     shown = json.loads(platform.command("get", job_id, "--output", "json"))
-    page = portal.get(f"/api/ml-platform/v1/jobs/{job_id}")
+    page = portal.get(f"/api/ml-platform/jobs/{job_id}")
     listed = next(item for item in platform.client.list_jobs() if item.id == job_id)
     return {
         "command line": shown["state"]["phase"],

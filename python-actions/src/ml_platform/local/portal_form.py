@@ -30,6 +30,9 @@ class Portal:
     def __init__(self, address: str) -> None:
         self._http = httpx.Client(base_url=address, timeout=30.0, trust_env=False)
 
+    def close(self) -> None:
+        self._http.close()
+
     def sign_in(self) -> None:
         """Become the portal's guest."""
         answer = self._asked("GET", "/api/auth/guest/refresh")
