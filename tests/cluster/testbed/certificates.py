@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
 from testbed.layout import API_SERVICE, LOOPBACK, NODE, NODE_ADDRESS
 
 _DAYS = 365
