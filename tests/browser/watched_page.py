@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -13,6 +14,7 @@ from playwright.sync_api import ConsoleMessage, Page, Request
 LOOPBACK = ("127.0.0.1", "localhost")
 LOCAL_SCHEMES = ("data", "blob", "about", "chrome-error")
 AXE_OPTIONS = {"resultTypes": ["violations"]}
+LOOKS = 5
 
 # A list that has just been closed fades out; half faded, its words have no contrast.
 AT_REST = """() => Promise.allSettled(
@@ -68,19 +70,27 @@ class WatchedPage:
 
     def check_accessibility(self) -> None:
         """Serious and critical violations of the page as it is at rest are faults."""
-        self.page.evaluate(AT_REST)
-        found = Axe().run(self.page, options=AXE_OPTIONS).response["violations"]
         where = urlsplit(self.page.url).path
-        for violation in found:
-            if violation["impact"] not in ("serious", "critical"):
-                continue
-            for node in violation["nodes"]:
-                target = " ".join(map(str, node["target"]))
-                if not self._is_known(violation["id"], target):
-                    self._fault(
-                        f"axe {violation['impact']} {violation['id']} on {where}: {target}\n"
-                        f"    {node['html'][:200]}\n    {node.get('failureSummary', '')}"
-                    )
+        for violation, target, node in self._violations():
+            if not self._is_known(violation["id"], target):
+                self._fault(
+                    f"axe {violation['impact']} {violation['id']} on {where}: {target}\n"
+                    f"    {node['html'][:200]}\n    {node.get('failureSummary', '')}"
+                )
+
+    def _violations(self) -> list[tuple[Any, str, Any]]:
+        """Rule, selector and element of each; looked for again while the page still changes."""
+        for _ in range(LOOKS):
+            self.page.evaluate(AT_REST)
+            found = [
+                (violation, " ".join(map(str, node["target"])), node)
+                for violation in Axe().run(self.page, options=AXE_OPTIONS).response["violations"]
+                if violation["impact"] in ("serious", "critical")
+                for node in violation["nodes"]
+            ]
+            if all(self.page.locator(target).count() for _, target, _ in found):
+                return found
+        raise AssertionError(f"the page does not come to rest: {[rest for _, rest, _ in found]}")
 
     def _is_known(self, rule: str, target: str) -> bool:
         selectors = KNOWN.get(rule, ())
