@@ -7,6 +7,12 @@ import { FactTable } from '../FactTable';
 import { ManifestDialog } from '../ManifestDialog';
 import { Section } from '../Section';
 
+/** Which one it is in, or ended with; a job that was cancelled before it ran had none. */
+function attemptOf({ attempt, attempts, started_at, state }: Job) {
+  const never = state.phase === 'cancelled' && !started_at;
+  return never ? `none of ${attempts}` : `${attempt + 1} of ${attempts}`;
+}
+
 /** Who asked for what, and where Git says so. */
 export function JobFacts({ job }: { job: Job }) {
   const jobRoute = useRouteRef(jobRouteRef);
@@ -29,7 +35,7 @@ export function JobFacts({ job }: { job: Job }) {
           ['Head', `${spec.head.cpu} CPU, ${spec.head.memory}`],
           ['Priority', spec.priority],
           ['Time limit', `${spec.max_duration} per attempt`],
-          ['Attempt', `${job.attempt + 1} of ${job.attempts}`],
+          ['Attempt', attemptOf(job)],
           ...(spec.parent
             ? ([
                 [

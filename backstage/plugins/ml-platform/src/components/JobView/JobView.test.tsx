@@ -73,6 +73,17 @@ describe('JobView', () => {
     ).not.toBeNull();
   });
 
+  it('counts no attempt of a job that was cancelled before it ran', async () => {
+    const { state } = queuedJob;
+    api.jobs = [
+      { ...queuedJob, state: { ...state, phase: 'cancelled', final: true } },
+    ];
+    renderWithJobs(<JobView id={queuedJob.id} />, api);
+    expect(
+      await screen.findByRole('row', { name: 'Attempt none of 3' }),
+    ).toBeInTheDocument();
+  });
+
   it('says why a job waits again, and that its road is ahead once more', async () => {
     renderWithJobs(<JobView id={preemptedJob.id} />, api);
     expect(
