@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from testbed.cluster import Cluster
@@ -103,6 +104,26 @@ class JobOnCluster:
             explain=self.why,
         )
         wait_until(lambda: self.rayjob is None, f"{self.id} is pruned", seconds)
+
+    def walk(self, views: Callable[[], Document], seconds: float = 300.0) -> list[str]:
+        """Follow it to its end; the phases at which all `views` (by name) said the same.
+
+        A view is asked only where the job may stand still: what moved meanwhile is not compared.
+        """
+        agreed: list[str] = []
+
+        def over() -> bool:
+            before = self.job.status
+            if before in agreed:
+                return before in ("succeeded", "failed", "cancelled")
+            seen = views()
+            if self.job.status == before:
+                assert seen == dict.fromkeys(seen, before)
+                agreed.append(before)
+            return False
+
+        wait_until(over, f"{self.id} has ended", seconds, pause=0.2, explain=self.why)
+        return agreed
 
     def why(self) -> str:
         view = self.job.refresh()

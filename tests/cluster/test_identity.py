@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jobs import JobOnCluster
 from platform_service import PROBE, VERSION, PlatformService
 from testbed.cluster import Cluster
 from testbed.objects import Objects
@@ -101,6 +102,41 @@ def test_an_account_is_who_the_api_server_says_in_the_teams_whose_role_it_has(
         job = client.submit_job("probe", VERSION, team=team, pool="test")
         assert job.view.owner == f"user:{tools}/nightly"
         job.cancel()
+
+
+@pytest.mark.usefixtures("connection", "real_pods")
+def test_a_job_submitted_through_the_kubecontext_takes_the_whole_road(
+    cluster: Cluster,
+    admin: Objects,
+    platform: PlatformService,
+    team: str,
+    tools: str,
+    through: Callable[[str, str], PlatformClient],
+) -> None:
+    _bind(admin, "caller", SPACE, _accounts(tools))
+    _bind(admin, "member", team, {"kind": "ServiceAccount", "name": "nightly", "namespace": tools})
+    with through(tools, "nightly") as client:
+        job = client.submit_job(
+            "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 3}
+        )
+        on_cluster = JobOnCluster(cluster, job, team)
+
+        def views() -> dict[str, str]:
+            shown = json.loads(platform.command("get", job.id, "--output", "json"))
+            (listed,) = client.list_jobs(team=team)
+            return {
+                "command line": shown["state"]["phase"],
+                "list": listed.state.phase.value,
+                "owner of the machine": platform.client.get_job(job.id).status,
+            }
+
+        agreed = on_cluster.walk(views)
+        assert agreed[-1] == "succeeded" and "running" in agreed, on_cluster.why()
+        on_cluster.wait_archived()
+        wait_until(lambda: on_cluster.workload is None, "its quota is free", 30)
+        assert job.refresh().owner == f"user:{tools}/nightly"
+        assert job.results().summary["progress"] == 3
+        assert "probe: done after 3 steps" in job.logs()
 
 
 @pytest.mark.usefixtures("connection")

@@ -54,19 +54,7 @@ def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
     page = portal.submit(values, lambda _: None)
     job = platform.client.get_job(page.rpartition("/")[2])
     on_cluster = JobOnCluster(cluster, job, guests_team)
-    agreed: list[str] = []
-
-    def over() -> bool:
-        before = job.status
-        if before in agreed:
-            return before in ("succeeded", "failed", "cancelled")
-        seen = _seen_by_all(platform, portal, job.id)
-        if job.status == before:  # nothing moved meanwhile, so that all must say the same
-            assert seen == {"command line": before, "portal": before, "list": before}
-            agreed.append(before)
-        return False
-
-    wait_until(over, f"{job.id} has ended", 300, pause=0.2, explain=on_cluster.why)
+    agreed = on_cluster.walk(lambda: _seen_by_all(platform, portal, job.id))
     assert agreed[-1] == "succeeded", on_cluster.why()
     assert [phase for phase in ROAD if phase in agreed] == agreed and "running" in agreed
     on_cluster.wait_archived()
