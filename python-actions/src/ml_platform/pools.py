@@ -39,10 +39,10 @@ class Pool(BaseModel):
     machine_type: str | None = None
     accelerator: str | None = None
     gpus: Annotated[int, Field(ge=0, le=16, description="GPUs per worker's node.")] = 0
-    cpu: Annotated[float, Field(ge=0, description="Cores per node.")] = 0
-    memory: Annotated[str, Field(pattern=r"^[0-9]+(Mi|Gi)$", description="Memory per node.")] = (
-        "0Gi"
-    )
+    cpu: Annotated[float, Field(ge=0, description="Cores that a node has for a worker.")] = 0
+    memory: Annotated[
+        str, Field(pattern=r"^[0-9]+(Mi|Gi)$", description="Memory that a node has for a worker.")
+    ] = "0Gi"
     max_workers: Annotated[int, Field(ge=1, le=1024)] = 1
     price_per_worker_hour: Annotated[float, Field(ge=0)] = 0
 
