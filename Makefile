@@ -75,6 +75,10 @@ generate: setup ## Re-make the generated files that are committed
 lock: setup-python ## Resolve the newest allowed versions into requirements/*.txt
 	@sh scripts/lock.sh
 
+.PHONY: science
+science: ## Optimise a stellarator from a rotating ellipse to above the published score (PRESET=full, about 10 minutes)
+	@sh scripts/science.sh $(or $(PRESET),full)
+
 .PHONY: bench
 bench: setup-python ## List the benchmarks, or run one: make bench NAME=submit
 	@.venv/bin/python -m benchmarks $(NAME)

@@ -9,6 +9,7 @@ import yaml
 from stellar_optimization import problem
 from stellar_optimization.design import DESIGNS, design_names, load_design
 from stellar_optimization.parameters import Job, Parameters
+from stellar_optimization.start import ELLIPSE, rotating_ellipse, start_of
 
 DEFINITION = yaml.safe_load((DESIGNS.parent / "workload.yaml").read_text())
 SCHEMA = DEFINITION["parameters"]
@@ -25,8 +26,8 @@ def test_every_parameter_is_explained_and_bounded() -> None:
         assert "enum" in entry or {"minimum", "maximum"} <= entry.keys(), name
 
 
-def test_starts_on_offer_are_the_stored_designs() -> None:
-    assert SCHEMA["properties"]["start"]["enum"] == design_names()
+def test_starts_on_offer_are_the_stored_designs_and_the_ellipse() -> None:
+    assert SCHEMA["properties"]["start"]["enum"] == [*design_names(), ELLIPSE]
 
 
 def test_a_job_without_a_preset_does_what_quick_does() -> None:
@@ -35,7 +36,7 @@ def test_a_job_without_a_preset_does_what_quick_does() -> None:
 
 def test_the_log_names_parameters_in_words() -> None:
     described = Parameters().describe()
-    assert described.startswith("start coarse, modes 3, spectral weight 0.3, seed 0, max solves 30")
+    assert described.startswith("start coarse, modes 3, spectral weight 0.3, seed 0, ellipse")
 
 
 @pytest.mark.parametrize("name", DEFINITION["presets"])
@@ -109,3 +110,22 @@ def test_a_start_without_an_official_score_says_why() -> None:
     design = load_design("coarse")
     assert design.verdict("high") == "none: VMEC++ did not converge"
     assert design.verdict("low") == design.score("low")
+
+
+def test_the_ellipse_has_the_area_and_elongation_asked_for() -> None:
+    boundary = rotating_ellipse(4, aspect=5.0, elongation=2.25)
+    mean, turning = boundary.z_sin[1][2], boundary.z_sin[1][3]
+    long, short = mean + turning, mean - turning
+    assert long / short == pytest.approx(2.25)
+    assert long * short == pytest.approx(1 / 5.0**2)
+    assert boundary.n_field_periods == 4
+
+
+def test_the_full_preset_starts_from_a_rotating_ellipse() -> None:
+    start = start_of(Parameters(**DEFINITION["presets"]["full"]["parameters"]))
+    assert start.origin.startswith("rotating ellipse of 3 field periods, aspect ratio 4")
+    assert start.verdict("high") == "not evaluated"
+
+
+def test_the_stored_result_of_the_full_preset_is_above_the_published_score() -> None:
+    assert (load_design("full").score("high") or 0.0) > 0.978 > problem.PUBLISHED_SCORE

@@ -96,7 +96,7 @@ print(model.evaluate(5 * x))
     assert unsolvable == "None"
 
 
-@pytest.mark.parametrize("name", ["coarse"])
+@pytest.mark.parametrize("name", ["coarse", "full"])
 def test_the_stored_low_fidelity_score_is_reproduced(name: str) -> None:
     path = str(DESIGNS / f"{name}.json")
     arguments = ("-m", "stellar_optimization.score", "--fidelity", "low", path)

@@ -7,6 +7,8 @@ import pytest
 from stellar_optimization.candidate import Candidate
 from stellar_optimization.design import load_design
 from stellar_optimization.parameters import Parameters
+from stellar_optimization.search_state import EXCHANGE
+from stellar_optimization.start import start_of
 from stellar_optimization.state import State
 
 
@@ -34,42 +36,26 @@ def test_each_worker_searches_with_its_own_smoothness(state: State) -> None:
     assert len(set(weights)) == len(weights)
 
 
-def test_the_start_itself_is_not_scored_again(state: State) -> None:
+@pytest.mark.parametrize(("start", "modes"), [("coarse", 3), ("full", 4), ("ellipse", 2)])
+def test_a_search_begins_with_the_modes_that_its_start_needs(start: str, modes: int) -> None:
+    parameters = Parameters(start=start, modes=5)
+    searches = State.initial(start_of(parameters), parameters, workers=1).searches
+    assert [search.modes for search in searches] == [modes]
+
+
+def _candidate(elongation: float, search: int = 0, **results: Any) -> Candidate:
+    return Candidate(search, 3, elongation, {"elongation": elongation}, **results)
+
+
+def test_a_design_no_better_than_the_start_is_no_finalist(state: State) -> None:
     _reach(state, 0, 1.75)
-    assert state.worth_scoring() is None
+    assert state.finalists(2) == []
 
 
-def test_the_best_feasible_design_is_scored(state: State) -> None:
+def test_an_infeasible_design_is_no_finalist(state: State) -> None:
     _reach(state, 0, 1.2, violation=0.02)
     _reach(state, 1, 1.3)
-    found = state.worth_scoring()
-    assert found is not None
-    assert found.search == 1
-
-
-def test_a_design_no_better_than_one_under_way_is_not_scored(state: State) -> None:
-    _reach(state, 0, 1.25)
-    state.candidates.append(Candidate(1, 3, 1.24, {"elongation": 1.24}))
-    assert state.worth_scoring() is None
-
-
-def test_a_failed_design_does_not_stand_in_the_way(state: State) -> None:
-    _reach(state, 0, 1.25)
-    failed = Candidate(1, 3, 1.20, {"elongation": 1.20}, low=_low(error="did not converge"))
-    state.candidates.append(failed)
-    found = state.worth_scoring()
-    assert found is not None
-    assert found.elongation == 1.25
-
-
-def test_a_design_like_a_failed_one_of_its_search_is_not_tried_again(state: State) -> None:
-    _reach(state, 0, 1.2206)
-    _reach(state, 1, 1.2411)
-    failed = Candidate(0, 3, 1.2218, {}, low=_low(error="did not converge"))
-    state.candidates.append(failed)
-    found = state.worth_scoring()
-    assert found is not None
-    assert found.search == 1
+    assert [c.search for c in state.finalists(2)] == [1]
 
 
 def _improve(state: State, index: int, *elongations: float) -> None:
@@ -83,74 +69,99 @@ def _improve(state: State, index: int, *elongations: float) -> None:
 def test_finalists_are_the_best_two_of_each_search_and_none_is_taken_twice(state: State) -> None:
     _improve(state, 0, 1.74, 1.2529, 1.2399, 1.2398)
     _improve(state, 1, 1.3544, 1.3177)
-    found = state.finalists()
+    found = state.finalists(2)
     assert [c.elongation for c in found] == [1.2398, 1.2529, 1.3177, 1.3544]
     assert found[1].boundary == {"elongation": 1.2529}
     state.candidates += found
-    assert state.finalists() == []
+    assert state.finalists(2) == []
+
+
+def test_designs_at_the_end_of_a_stage_are_finalists_of_the_second_choice(state: State) -> None:
+    _improve(state, 0, 1.2398)
+    for elongation in (1.35, 1.30):
+        state.searches[0].milestones.append({"modes": 2, "elongation": elongation, "boundary": {}})
+    assert [c.elongation for c in state.finalists(2)] == [1.2398, 1.30]
+    assert [c.elongation for c in state.finalists(4)] == [1.2398, 1.30, 1.35]
 
 
 def test_a_runner_up_no_better_than_the_start_is_no_finalist(state: State) -> None:
     _improve(state, 0, 1.75, 1.4)
-    assert [c.elongation for c in state.finalists()] == [1.4]
+    assert [c.elongation for c in state.finalists(2)] == [1.4]
 
 
-def test_the_long_solve_waits_for_all_low_scores_and_goes_to_the_best(state: State) -> None:
-    first = Candidate(1, 3, 1.3177, {}, low=_low(score=0.9583))
-    late = Candidate(0, 3, 1.2529, {})
-    refused = Candidate(0, 3, 1.2, {}, low=_low(error="did not converge"))
-    state.candidates += [first, late, refused]
-    assert state.next_to_score([]) == (late, "low")
-    assert state.next_to_score([late]) is None
-    late.low = _low(score=0.9622)
-    assert state.next_to_score([]) == (late, "high")
-    assert state.next_to_score([late]) is None
+def test_the_long_solves_go_to_the_best_accepted_and_the_most_promising_design(
+    state: State,
+) -> None:
+    refused = _candidate(1.20, low=_low(error="did not converge", feasible=False, score=None))
+    out = _candidate(1.19, low=_low(violations=[0.0, 0.02, 0.0], feasible=False, score=0.0))
+    accepted, worse = _candidate(1.25, low=_low()), _candidate(1.31, low=_low())
+    state.candidates += [worse, refused, out, accepted]
+    assert state.wave(Parameters(scores=4)) == [accepted, refused]
+    assert state.wave(Parameters(scores=1)) == [accepted]
 
 
 def test_after_an_official_score_only_what_may_beat_it_is_scored(state: State) -> None:
-    best = Candidate(0, 3, 1.25, {}, low=_low(score=0.962), high=_low(score=0.972))
-    worse = Candidate(1, 3, 1.32, {}, low=_low(score=0.958))
-    state.candidates += [best, worse]
-    assert state.next_to_score([]) is None
-    better = Candidate(0, 3, 1.24, {}, low=_low(score=0.961))
-    state.candidates.append(better)
-    assert state.next_to_score([]) == (better, "high")
-    better.high = _low(error="did not converge", feasible=False)
-    assert state.next_to_score([]) is None
+    best = _candidate(1.25, low=_low(), high=_low(score=0.972))
+    better, worse = _candidate(1.23, low=_low()), _candidate(1.26, low=_low())
+    state.candidates += [best, better, worse]
+    assert state.wave(Parameters(scores=4)) == [better]
+    assert state.wave(Parameters(scores=1)) == []
 
 
-def test_the_second_choice_is_scored_when_the_first_fails(state: State) -> None:
+def test_the_next_choices_are_scored_when_the_first_fail(state: State) -> None:
     failed = _low(feasible=False, violations=[0.0, 0.03, 0.0], score=0.0)
-    second = Candidate(1, 3, 1.32, {}, low=_low(score=0.958))
-    state.candidates += [Candidate(0, 3, 1.25, {}, low=_low(score=0.96), high=failed), second]
-    assert state.next_to_score([]) == (second, "high")
+    second = _candidate(1.32, search=1, low=_low(score=0.958))
+    state.candidates += [_candidate(1.25, low=_low(), high=failed), second]
+    assert state.wave(Parameters(scores=2)) == [second]
 
 
-def test_the_search_ends_with_the_solves_or_the_time_whichever_is_first(state: State) -> None:
-    parameters = Parameters(max_solves=30, max_seconds=120)
-    state.searches[0].solves, state.searches[0].failed_solves = 140, 110
-    state.searches[1].solves, state.searches[1].failed_solves = 31, 5
-    _reach(state, 0, 1.25)
-    _reach(state, 1, 1.3)
+def test_the_search_ends_when_all_have_finished_or_the_time_is_up(state: State) -> None:
+    parameters = Parameters(max_seconds=120)
+    state.searches[0].finished = True
     assert not state.over(parameters)
     state.seconds = 120
     assert state.over(parameters)
-    state.seconds, state.searches[1].solves = 60, 35
+    state.seconds, state.searches[1].finished = 60, True
     assert state.over(parameters)
-    assert not state.over(Parameters(max_solves=0))
 
 
-def test_a_restarted_search_gets_more_solves_and_ends_at_a_feasible_design(state: State) -> None:
-    parameters, search = Parameters(max_solves=30), state.searches[0]
-    search.solves = 29
-    state.restart(parameters)
-    _reach(state, 0, 1.25)
-    search.solves = 44
-    assert not search.finished(parameters)
-    search.solves = 45
-    assert search.finished(parameters)
-    _reach(state, 0, 1.25, violation=0.016)
-    assert not search.finished(parameters)
+def _advance(state: State, index: int, slices: int, elongation: float) -> None:
+    """So many slices that find this elongation; those between ask whether the search goes on."""
+    for _ in range(slices):
+        assert state.ready(index, Parameters())
+        shape, boundary = [4.0, -0.6, 0.4], {"elongation": elongation}
+        state.searches[index].update(
+            {"elongation": elongation, "merit": elongation, "shape": shape, "boundary": boundary}
+        )
+
+
+def test_a_search_that_lags_far_behind_goes_on_from_the_best_record(state: State) -> None:
+    _advance(state, 0, EXCHANGE, 1.3)
+    _advance(state, 1, 2 * EXCHANGE, 2.5)
+    assert state.ready(1, Parameters())
+    assert state.searches[1].boundary == {"elongation": 1.3}
+    assert 0.3 < state.searches[1].weight < 0.9
+
+
+def test_a_search_waits_for_the_record_before_not_for_the_newest(state: State) -> None:
+    _advance(state, 1, EXCHANGE, 1.4)
+    assert state.ready(1, Parameters())
+    _advance(state, 1, EXCHANGE, 1.4)
+    assert not state.ready(1, Parameters())
+    _advance(state, 0, EXCHANGE, 1.3)
+    assert state.ready(1, Parameters())
+
+
+def test_what_a_search_learns_of_another_does_not_depend_on_which_is_faster() -> None:
+    def run(order: list[int]) -> list[Any]:
+        state = State.initial(load_design("coarse"), Parameters(), workers=2)
+        paths: list[list[float]] = [[3.0, 2.8, 2.6, 2.4], [1.9, 1.5, 1.3, 1.2]]
+        for index in order:
+            _advance(state, index, EXCHANGE, paths[index].pop(0))
+        assert state.ready(0, Parameters()) and state.ready(1, Parameters())
+        return [search.boundary for search in state.searches]
+
+    assert run([0, 1, 0, 1, 0, 1]) == run([1, 1, 0, 0, 1, 0]) == run([0, 0, 1, 1, 0, 1])
 
 
 def test_a_feasible_design_left_for_an_infeasible_one_stays_a_finalist(state: State) -> None:
@@ -158,14 +169,7 @@ def test_a_feasible_design_left_for_an_infeasible_one_stays_a_finalist(state: St
     shape = [4.0, -0.492, 0.4]
     state.searches[0].update({"elongation": 1.2889, "shape": shape, "boundary": {}})
     assert not state.searches[0].feasible
-    assert [c.elongation for c in state.finalists()] == [1.3881]
-
-
-def test_a_search_that_settles_before_its_last_mode_is_not_finished(state: State) -> None:
-    search = state.searches[0]
-    search.settled = True
-    assert search.finished(Parameters(modes=3))
-    assert not search.finished(Parameters(modes=4))
+    assert [c.elongation for c in state.finalists(2)] == [1.3881]
 
 
 def test_all_official_figures_are_of_one_design(state: State) -> None:
@@ -193,31 +197,13 @@ def test_a_job_without_an_official_score_says_why(state: State) -> None:
     assert state.why_unscored() is None
 
 
-def test_a_search_that_has_hardly_begun_is_not_ready_for_scoring(state: State) -> None:
-    state.searches[0].solves, state.searches[1].solves = 140, 10
-    state.searches[0].failed_solves = 110
-    assert not state.explored()
-    state.searches[1].solves = 20
-    assert state.explored()
-
-
-def test_a_late_job_asks_for_no_better_score_once_it_has_one(state: State) -> None:
-    parameters = Parameters(extra_scoring_seconds=35)
-    state.seconds, state.search_seconds = 76, 40
-    assert not state.scored(parameters)
-    high = {"error": None, "feasible": True, "score": 0.97}
-    state.candidates.append(Candidate(0, 3, 1.25, {}, low=_low(), high=high))
-    assert state.scored(parameters)
-    state.seconds = 74
-    assert not state.scored(parameters)
-
-
 def test_low_fidelity_rules_out_shapes_but_not_a_nearly_sufficient_transform() -> None:
     def candidate(low: dict[str, Any]) -> Candidate:
         return Candidate(0, 3, 1.2, {}, low=low)
 
-    assert candidate(_low(violations=[0.0, 0.02, 0.0])).failed
-    assert not candidate(_low(violations=[0.0, 0.0, 0.02])).failed
+    assert candidate(_low(violations=[0.0, 0.02, 0.0])).out_of_bounds
+    assert not candidate(_low(violations=[0.0, 0.0, 0.02])).out_of_bounds
+    assert not candidate(_low(error="did not converge", violations=None)).out_of_bounds
 
 
 def test_only_high_fidelity_is_called_official_score(state: State) -> None:

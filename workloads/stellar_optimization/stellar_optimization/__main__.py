@@ -7,10 +7,10 @@ import sys
 import ray
 
 from stellar_optimization.campaign import Campaign, Superseded, Terminated
-from stellar_optimization.design import load_design
 from stellar_optimization.parameters import Job
 from stellar_optimization.results import write_results
 from stellar_optimization.run_directory import RunDirectory
+from stellar_optimization.start import start_of
 from stellar_optimization.state import State
 
 EXIT_SUPERSEDED = 75
@@ -20,7 +20,7 @@ EXIT_TERMINATED = 143
 def main() -> int:
     signal.signal(signal.SIGTERM, _end_at_once)
     job = Job.from_environment()
-    start = load_design(job.parameters.start)
+    start = start_of(job.parameters)
     files = RunDirectory(job.directory, job.attempt)
     saved = files.newest_checkpoint()
     state = State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
@@ -29,8 +29,7 @@ def main() -> int:
     print(f"start {start.name}: official score {start.verdict('high')} at high fidelity, ", end="")
     print(f"{start.verdict('low')} at low fidelity. Origin: {start.origin}", flush=True)
     if saved:
-        state.restart(job.parameters)
-        print(f"resumed at step {state.step}, {state.seconds:.0f} s of search done", flush=True)
+        print(f"resumed at step {state.step}, {state.seconds:.0f} s of work done", flush=True)
     _connect(job.workers)
     campaign = Campaign(job, files, state)
     try:

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import ray
@@ -11,12 +11,14 @@ from stellar_optimization import problem
 from stellar_optimization.candidate import Candidate
 from stellar_optimization.parameters import Job
 from stellar_optimization.run_directory import RunDirectory
-from stellar_optimization.state import LARGEST_BOX, SearchState, State
+from stellar_optimization.search_state import SearchState
+from stellar_optimization.state import State
 from stellar_optimization.worker import Worker
 
 SLICE = 10  # solves per slice of a search, about 5 seconds: what a killed driver loses per worker
-PATIENCE = 120.0  # seconds of search after which a first official score is wanted
 ATTENTION = 0.5  # seconds until SIGTERM is noticed
+DEPTH = 2  # designs of each search that are finalists
+MOST_LOSSES = 20  # workers that may die before the attempt does
 
 
 class Superseded(Exception):
@@ -37,7 +39,11 @@ class Task:
 
 
 class Campaign:
-    """Searches until the time is up; meanwhile and afterwards scores the best designs."""
+    """Searches until all searches have finished, then scores the best designs.
+
+    Every decision depends on what was computed and never on when: the same seed and number of
+    workers give the same designs on any machine, and with any interruptions.
+    """
 
     def __init__(self, job: Job, files: RunDirectory, state: State) -> None:
         self.job, self.files, self.state = job, files, state
@@ -45,28 +51,22 @@ class Campaign:
         self._seconds_before = state.seconds
         self._terminated = False
         self._tasks: dict[Any, Task] = {}
-        score_seconds = job.parameters.score_seconds
+        self._losses = 0
         # As many as the first attempt had: each of them continues one search.
-        self.workers = [
-            Worker.remote(index, job.score_python, score_seconds)
-            for index in range(len(state.searches))
-        ]
+        self.workers = [self._new_worker(index) for index in range(len(state.searches))]
+        self._held: list[int | None] = [None] * len(self.workers)  # stage that a worker holds
+
+    def _new_worker(self, index: int) -> Any:
+        return Worker.remote(index, self.job.score_python, self.job.parameters.score_seconds)
 
     def run(self) -> State:
         """Work until nothing is left to do; raises Superseded or Terminated when told to end."""
         signal.signal(signal.SIGTERM, self._terminate)
-        if not self._over():
-            self._begin_all()
-            self._record()
-        self._assign_idle()
-        while self._tasks:
-            done, _ = ray.wait(list(self._tasks), num_returns=1, timeout=ATTENTION)
-            self.check("scoring" if self._over() else "searching")
-            for reference in done:
-                self._finish(self._tasks.pop(reference), ray.get(reference))
-                if self.files.superseded():
-                    raise Superseded
-            self._assign_idle()
+        self._save()
+        if self.state.search_seconds is None:
+            print("compiling, which takes half a minute on an idle machine", flush=True)
+        self._search()
+        self._score_finalists()
         self._save()
         return self.state
 
@@ -85,91 +85,114 @@ class Campaign:
         answers: list[Any] = ray.get(references)
         return answers
 
-    def _begin_all(self) -> None:
-        """Start or continue every search; the clock of the search starts when all have compiled."""
-        print("compiling, which takes half a minute on an idle machine", flush=True)
-        called = time.monotonic()
-        first = self.state.step == 0
-        seed = self.job.parameters.seed if first else 0
-        calls = [self._begin(index, seed) for index in range(len(self.workers))]
-        begun = self.get(calls, "compiling")
-        for search, progress in zip(self.state.searches, begun, strict=True):
-            search.update(progress)
-        if first and self.state.searches[0].feasible:
-            self.state.start_elongation = self.state.searches[0].elongation
-        self._begun = time.monotonic()
-        print(f"{len(self.workers)} searches compiled in {self._begun - called:.0f} s", flush=True)
-
-    def _begin(self, index: int, seed: int = 0) -> Any:
-        return self.workers[index].begin.remote(vars(self.state.searches[index]), seed)
-
     def _terminate(self, *_: object) -> None:
         self._terminated = True
 
-    def _over(self) -> bool:
-        return self.state.over(self.job.parameters)
+    def _search(self) -> None:
+        """Let every search go on, each at its own pace, until none has anything left to do."""
+        while True:
+            if not self.state.over(self.job.parameters):
+                for index in self._idle():
+                    if self.state.ready(index, self.job.parameters):
+                        self._advance(index)
+            if not self._tasks:
+                break
+            self._take("compiling" if self.state.step == 0 else "searching")
+        if self.state.search_seconds is None:
+            self.state.search_seconds = self._seconds()
+            self._record()
 
-    def _assign_idle(self) -> None:
-        """Give each idle worker what is most useful now; none when everything is under way."""
-        self.state.seconds = self._seconds()
-        if self._over() and not self._searching():
-            if self.state.search_seconds is None:
-                self.state.search_seconds = self.state.seconds
-            if not self._scored():
-                self.state.candidates += self.state.finalists()
-        idle = set(range(len(self.workers))) - {task.worker for task in self._tasks.values()}
-        for index in sorted(idle):
-            self._assign(index)
+    def _score_finalists(self) -> None:
+        """Official scores: low fidelity for all finalists, high fidelity wave by wave."""
+        for depth in (DEPTH, DEPTH + 2):
+            known = self.state.candidates
+            self.state.candidates += self.state.finalists(depth)
+            while True:
+                if fresh := [c for c in known if c.low is None]:
+                    self._score(fresh, "low")
+                elif wave := self._wave():
+                    self._score(wave, "high")
+                else:
+                    break
+            if self.state.official_score() is not None:
+                return
 
-    def _assign(self, index: int) -> None:
+    def _wave(self) -> list[Candidate]:
+        """What is left of the wave that an earlier attempt began; else the next wave."""
+        candidates = self.state.candidates
+        left = [c for c in (candidates[i] for i in self.state.wave_under_way) if c.high is None]
+        if left:
+            return left
+        wave = self.state.wave(self.job.parameters)
+        self.state.wave_under_way = [i for i, c in enumerate(candidates) if _among(c, wave)]
+        return wave
+
+    def _score(self, candidates: list[Candidate], fidelity: str) -> None:
+        waiting = list(candidates)
+        while waiting or self._tasks:
+            for index in self._idle():
+                if waiting:
+                    self._evaluate(Task(index, waiting.pop(0), fidelity))
+            self._take("scoring")
+
+    def _idle(self) -> list[int]:
+        return sorted(
+            set(range(len(self.workers))) - {task.worker for task in self._tasks.values()}
+        )
+
+    def _advance(self, index: int) -> None:
         search = self.state.searches[index]
-        if self._due(index) and (best := self.state.worth_scoring()):
-            self.state.candidates.append(best)
-        if choice := self._next_to_score():
-            self._score(index, *choice)
-        elif not self._over() and self._continue(index, search):
-            self._tasks[self.workers[index].advance.remote(SLICE)] = Task(index)
+        # A worker that was lost, or a new stage: the worker needs to know where to begin.
+        state = None if self._held[index] == search.stage else asdict(search)
+        self._held[index] = search.stage
+        reference = self.workers[index].advance.remote(state, self.job.parameters.seed, SLICE)
+        self._tasks[reference] = Task(index)
 
-    def _continue(self, index: int, search: SearchState) -> bool:
-        """Whether the search has more to do; one that has settled goes on with one mode more."""
-        if search.finished(self.job.parameters):
-            return False
-        if search.settled:
-            search.modes, search.settled, search.box = search.modes + 1, False, LARGEST_BOX
-            self._begin(index)
-        return True
+    def _evaluate(self, task: Task) -> None:
+        assert task.candidate is not None
+        boundary = task.candidate.boundary
+        reference = self.workers[task.worker].score.remote(boundary, task.fidelity)
+        self._tasks[reference] = task
 
-    def _searching(self) -> bool:
-        return any(task.candidate is None for task in self._tasks.values())
+    def _take(self, activity: str) -> None:
+        """Wait a moment for whatever is done, and act on it."""
+        done, _ = ray.wait(list(self._tasks), num_returns=1, timeout=ATTENTION)
+        self.check(activity)
+        for reference in done:
+            task = self._tasks.pop(reference)
+            try:
+                result = ray.get(reference)
+            except ray.exceptions.RayActorError:
+                self._replace(task)
+                continue
+            self._finish(task, result)
+            if self.files.superseded():
+                raise Superseded
 
-    def _scored(self) -> bool:
-        return self.state.scored(self.job.parameters)
-
-    def _due(self, index: int) -> bool:
-        """In a long search now and then, one at a time, on the worker with the worst search."""
-        if self._over() or len(self.workers) == 1 or self.state.seconds < PATIENCE:
-            return False
-        if any(task.candidate for task in self._tasks.values()) or not self.state.explored():
-            return False
-        merits = [search.merit or float("inf") for search in self.state.searches]
-        return merits[index] == max(merits)
-
-    def _next_to_score(self) -> tuple[Candidate, str] | None:
-        # At the end the last slices of the search are waited for: they may bring a better design.
-        if self._scored() or (self._over() and self._searching()):
-            return None
-        under_way = [task.candidate for task in self._tasks.values() if task.candidate]
-        return self.state.next_to_score(under_way)
-
-    def _score(self, index: int, candidate: Candidate, fidelity: str) -> None:
-        reference = self.workers[index].score.remote(candidate.boundary, fidelity)
-        self._tasks[reference] = Task(index, candidate, fidelity)
+    def _replace(self, task: Task) -> None:
+        """A new worker for one that was lost; what it was doing is done again."""
+        self._losses += 1
+        if self._losses > MOST_LOSSES:
+            raise RuntimeError(f"{self._losses} workers were lost; see the log of Ray")
+        print(f"worker {task.worker} was lost; a new one repeats what it was doing", flush=True)
+        self.workers[task.worker] = self._new_worker(task.worker)
+        self._held[task.worker] = None
+        if task.candidate is None:
+            self._advance(task.worker)
+        else:
+            self._evaluate(task)
 
     def _finish(self, task: Task, result: dict[str, Any]) -> None:
         if task.candidate is None:
-            self.state.searches[task.worker].update(result)
-            line = _search_line(task.worker, self.state.searches[task.worker])
+            search = self.state.searches[task.worker]
+            first = search.slices == 0 and task.worker == 0
+            self.state.cpu_seconds += result.pop("cpu")
+            search.update(result)
+            if first and search.feasible:
+                self.state.start_elongation = search.elongation
+            line = _search_line(task.worker, search)
         else:
+            self.state.cpu_seconds += result.get("cpu_seconds", 0.0)
             setattr(task.candidate, task.fidelity, result)
             line = _score_line(task.candidate, result)
         self._record()
@@ -191,11 +214,15 @@ class Campaign:
         self.files.write_checkpoint(self.state.step, self.state.to_json())
 
 
+def _among(candidate: Candidate, candidates: list[Candidate]) -> bool:
+    return any(candidate is other for other in candidates)
+
+
 def _search_line(index: int, search: SearchState) -> str:
     counts = f"{search.solves} solves ({search.failed_solves} failed), {search.jacobians} Jacobians"
     name = f"search {index} ({search.modes} modes, smoothness {search.weight:g})"
     if search.elongation is None:
-        return f"{name}: no equilibrium yet; {counts}"
+        return f"{name}: no equilibrium; {counts}"
     best = f"elongation {search.elongation:.4f}, violation {search.violation:+.4f}"
     return f"{name}: {best}; {counts}{'; settled' if search.settled else ''}"
 
@@ -207,4 +234,4 @@ def _score_line(candidate: Candidate, result: dict[str, Any]) -> str:
     if not result["feasible"]:
         return f"{name}: not feasible (violation {max(result['violations']):+.4f})"
     published = f"; published: {problem.PUBLISHED_SCORE}" if result["fidelity"] == "high" else ""
-    return f"{name}: {result['score']:.6f} in {result['seconds']:.0f} s{published}"
+    return f"{name}: {result['score']:.6f} in {result['cpu_seconds']:.0f} CPU-s{published}"

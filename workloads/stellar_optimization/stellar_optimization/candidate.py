@@ -1,6 +1,6 @@
 """A design on its way to an official score."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stellar_optimization import problem
@@ -17,6 +17,7 @@ class Candidate:
     modes: int
     elongation: float
     boundary: dict[str, Any]
+    shape: list[float] = field(default_factory=list)  # aspect ratio, triangularity, iota/period
     low: dict[str, Any] | None = None
     high: dict[str, Any] | None = None
 
@@ -26,17 +27,14 @@ class Candidate:
         return problem.score(self.elongation)
 
     @property
-    def failed(self) -> bool:
-        """Whether it has no official score, or low fidelity shows that it will have none.
+    def out_of_bounds(self) -> bool:
+        """Whether low fidelity shows that it is not feasible.
 
-        Aspect ratio and triangularity are the same in both fidelities, the transform is not.
+        Aspect ratio and triangularity are the same in both fidelities, the transform is not. A
+        design that low fidelity does not solve may still have a score at high fidelity.
         """
-        if self.high is not None:
-            return not self.high["feasible"]
-        if self.low is None:
+        if self.low is None or self.low["error"] is not None:
             return False
-        if self.low["error"] is not None:
-            return True
         aspect, triangularity, iota = self.low["violations"]
         return max(aspect, triangularity) > problem.TOLERANCE or iota > LOW_IOTA_GATE
 
@@ -47,8 +45,7 @@ class Candidate:
 
     def may_beat(self, best: "Candidate") -> bool:
         """Whether it could get a higher official score than `best` has."""
-        promised = self.expected_score > (best.official_score or 0.0) + WORTHWHILE
-        return promised or self.low_score > best.low_score
+        return self.expected_score > (best.official_score or 0.0) + WORTHWHILE
 
     @property
     def official_score(self) -> float | None:

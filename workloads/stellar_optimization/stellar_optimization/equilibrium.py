@@ -9,14 +9,12 @@ import numpy as np
 import vmecpp
 from vmecpp import autodiff, autodiff_wout
 
-from stellar_optimization.design import Boundary
-
 # A boundary without an equilibrium is an ordinary answer here; JAX logs 25 lines for each.
 logging.getLogger("jax._src.callback").setLevel(logging.CRITICAL)
 
 RADIAL_SURFACES = 25
 FORCE_TOLERANCE = 1e-11
-MAX_ITERATIONS = 1200
+MAX_ITERATIONS = 2000
 
 # JAX reports an exception of VMEC++ as one or the other, depending on when it is noticed.
 _CALLBACK_ERRORS = (jax.errors.JaxRuntimeError, ValueError)
@@ -45,7 +43,7 @@ class EquilibriumSolver:
     def __init__(self, periods: int, mpol: int, ntor: int) -> None:
         self.shape = (2, mpol, 2 * ntor + 1)
         self._periods = periods
-        self._input = _vmec_input(periods, mpol, ntor)
+        self._input = vmec_input(periods, mpol, ntor)
         solver = autodiff.make_solver(self._input)
         self._solve = jax.jit(lambda boundary: solver(boundary))  # noqa: PLW0108 - unhashable
         self._pull_back = jax.jit(
@@ -86,7 +84,8 @@ def _no_equilibrium(error: Exception) -> None:
         raise error
 
 
-def _vmec_input(periods: int, mpol: int, ntor: int) -> vmecpp.VmecInput:
+def vmec_input(periods: int, mpol: int, ntor: int) -> vmecpp.VmecInput:
+    """Settings of a solve without a boundary: vacuum, one radial resolution."""
     settings = vmecpp.VmecInput()
     settings.nfp, settings.mpol, settings.ntor = periods, mpol, ntor
     settings.ns_array = np.array([RADIAL_SURFACES])
@@ -101,22 +100,3 @@ def _vmec_input(periods: int, mpol: int, ntor: int) -> vmecpp.VmecInput:
     settings.rbc = np.zeros((mpol, 2 * ntor + 1))
     settings.zbs = np.zeros((mpol, 2 * ntor + 1))
     return settings
-
-
-def relative_field_strength(boundary: Boundary, theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
-    """|B| on the boundary over its mean, at angles (rad) of one shape; ValueError if unsolvable."""
-    r_cos, z_sin = np.array(boundary.r_cos), np.array(boundary.z_sin)
-    m_max, n_max = r_cos.shape[0] - 1, (r_cos.shape[1] - 1) // 2
-    mpol, ntor = m_max + 3, n_max + 2
-    settings = _vmec_input(boundary.n_field_periods, mpol, ntor)
-    inner = np.s_[: m_max + 1, ntor - n_max : ntor + n_max + 1]
-    settings.rbc[inner], settings.zbs[inner] = r_cos, z_sin
-    try:
-        wout = vmecpp.run(settings, verbose=False, max_threads=1).wout
-    except RuntimeError as error:
-        raise ValueError(f"no equilibrium: {error}") from error
-    # On the half grid; extrapolated to the boundary as VMEC does.
-    edge = 1.5 * wout.bmnc[:, -1] - 0.5 * wout.bmnc[:, -2]
-    angle = np.multiply.outer(wout.xm_nyq, theta) - np.multiply.outer(wout.xn_nyq, phi)
-    strength = np.tensordot(edge, np.cos(angle), 1)
-    return strength / strength.mean()

@@ -16,10 +16,14 @@ class Parameters:
     modes: int = 3
     spectral_weight: float = 0.3
     seed: int = 0
+    ellipse_periods: int = 3
+    ellipse_aspect: float = 4.0
+    ellipse_elongation: float = 2.2
+    stage_solves: int = 0
     max_solves: int = 30
-    max_seconds: int = 300
-    score_seconds: int = 300
-    extra_scoring_seconds: int = 35
+    scores: int = 2
+    score_seconds: int = 150
+    max_seconds: int = 900
 
     def describe(self) -> str:
         """For the log, in words."""

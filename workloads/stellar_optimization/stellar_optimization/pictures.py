@@ -1,6 +1,9 @@
-"""Pictures of a campaign: how it went, and the boundary it found. All return PNG files."""
+"""Pictures of a campaign: how it went, and the boundary it found; PNG files and one page."""
 
 import io
+import itertools
+import json
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -12,9 +15,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stellar_optimization import problem
+from stellar_optimization.candidate import Candidate
 from stellar_optimization.design import Boundary
-from stellar_optimization.state import Candidate
+from stellar_optimization.field import BoundaryField
 
+PAGE = Path(__file__).with_name("boundary_3d.html")
 START, END = "#8a8f98", "#1f5fbf"
 BOUNDS = {
     "aspect_ratio": ("Aspect ratio", problem.MAX_ASPECT, "at most"),
@@ -96,29 +101,77 @@ def sections(start: Boundary, end: Boundary) -> bytes:
 
 
 def surface_angles(periods: int) -> tuple[np.ndarray, np.ndarray]:
-    """Poloidal and toroidal angles (rad) of the 3-D picture's grid, each (61, 80 periods + 1)."""
+    """Poloidal and toroidal angles (rad) of the 3-D page's grid, each (61, 80 periods + 1)."""
     theta, phi = np.meshgrid(
         np.linspace(0, 2 * np.pi, 61), np.linspace(0, 2 * np.pi, 80 * periods + 1), indexing="ij"
     )
     return theta, phi
 
 
-def surface(boundary: Boundary, strength: np.ndarray) -> bytes:
-    """The whole torus, coloured by relative field strength on the grid of `surface_angles`."""
+def surface_page(boundary: Boundary, strength: np.ndarray) -> bytes:
+    """HTML page: the whole torus, to be turned, coloured by |B| on the grid of `surface_angles`."""
     theta, phi = surface_angles(boundary.n_field_periods)
     r, z = positions(boundary, theta, phi)
-    x, y = r * np.cos(phi), r * np.sin(phi)
-    figure = plt.figure(figsize=(9, 6.5), layout="constrained")
-    axis = figure.add_subplot(projection="3d")
-    scale = matplotlib.colors.Normalize(strength.min(), strength.max())
-    colours = matplotlib.colormaps["viridis"](scale(strength))
-    axis.plot_surface(x, y, z, facecolors=colours, rstride=1, cstride=1, linewidth=0, shade=True)
-    axis.set(xlabel="x (m)", ylabel="y (m)", zlabel="z (m)", title="Boundary and field strength")
-    axis.set_box_aspect((np.ptp(x), np.ptp(y), np.ptp(z)), zoom=1.25)
-    axis.view_init(elev=38, azim=-60)
-    axis.locator_params(axis="z", nbins=3)
-    shown = matplotlib.cm.ScalarMappable(scale, "viridis")
-    figure.colorbar(shown, ax=axis, label="|B| / mean |B|", shrink=0.6)
+    points = np.stack([r * np.cos(phi), r * np.sin(phi), z], -1)
+    data = {
+        "shape": theta.shape,
+        "xyz": points.round(4).ravel().tolist(),
+        "strength": strength.round(4).ravel().tolist(),
+        "low": float(strength.min()),
+        "high": float(strength.max()),
+    }
+    return PAGE.read_text(encoding="utf-8").replace("/*DATA*/", json.dumps(data)).encode()
+
+
+def field_strength(field: BoundaryField, periods: int) -> bytes:
+    """|B| on the boundary over Boozer angles, and the rotational transform over the flux."""
+    figure, (angles, profile) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
+    one = np.s_[:, : (field.strength.shape[1] - 1) // periods + 1]
+    x, y = field.boozer_phi[one] * periods / (2 * np.pi), field.boozer_theta[one] / (2 * np.pi)
+    levels = np.linspace(field.strength.min(), field.strength.max(), 24)
+    for i, j in itertools.product((-1, 0, 1), repeat=2):  # both angles are periodic
+        drawn = angles.contour(x + i, y + j, field.strength[one], levels=levels, cmap="viridis")
+    figure.colorbar(drawn, ax=angles, label="|B| / mean |B|")
+    angles.set(
+        xlim=(0, 1),
+        ylim=(0, 1),
+        title="Field strength on the boundary",
+        xlabel="Toroidal Boozer angle (field periods)",
+        ylabel="Poloidal Boozer angle (turns)",
+    )
+    profile.plot(field.flux, np.abs(field.iota) / periods, color=END)
+    profile.axhline(problem.MIN_IOTA, color="#c2410c", ls="--", lw=1, label="bound at the edge")
+    profile.set(
+        title="Rotational transform",
+        xlabel="Toroidal flux / flux of the boundary",
+        ylabel="Rotational transform per field period",
+    )
+    profile.legend(fontsize=8)
+    profile.grid(alpha=0.3)
+    return _png(figure)
+
+
+def constraints(shape: list[float], official: list[float] | None) -> bytes:
+    """Normalised violation of each bound against the benchmark's tolerance (negative: inside).
+
+    shape: aspect ratio, triangularity, transform by the screening model; official: violations.
+    """
+    names = ["Aspect ratio", "Mean triangularity", "Rotational transform"]
+    figure, axis = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    rows = np.arange(len(names))
+    if shape:
+        axis.barh(
+            rows + 0.2, problem.violations(*shape), 0.36, color=START, label="screening model"
+        )
+    if official:
+        axis.barh(rows - 0.2, official, 0.36, color=END, label="official, high fidelity")
+    axis.axvline(0, color="#1b1f24", lw=0.8)
+    axis.axvline(problem.TOLERANCE, color="#c2410c", ls="--", lw=1, label="tolerance")
+    axis.set_yticks(rows, names)
+    axis.invert_yaxis()
+    axis.set(title="How far each bound is violated", xlabel="Violation / bound (negative: inside)")
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3, axis="x")
     return _png(figure)
 
 

@@ -7,13 +7,18 @@ TOLERANCE = 0.01  # largest normalised violation that still counts as feasible
 PUBLISHED_SCORE = 0.969  # ALM-NGOpt, the benchmark paper's table
 
 
-def violation(aspect: float, triangularity: float, iota: float) -> float:
-    """Largest normalised constraint violation; feasible up to TOLERANCE, negative inside."""
-    return max(
+def violations(aspect: float, triangularity: float, iota: float) -> list[float]:
+    """Normalised constraint violations, negative inside the bounds."""
+    return [
         (aspect - MAX_ASPECT) / MAX_ASPECT,
         (triangularity - MAX_TRIANGULARITY) / abs(MAX_TRIANGULARITY),
         (MIN_IOTA - iota) / MIN_IOTA,
-    )
+    ]
+
+
+def violation(aspect: float, triangularity: float, iota: float) -> float:
+    """Largest normalised constraint violation; feasible up to TOLERANCE, negative inside."""
+    return max(violations(aspect, triangularity, iota))
 
 
 def score(elongation: float) -> float:

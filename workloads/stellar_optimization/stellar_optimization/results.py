@@ -19,15 +19,20 @@ def write_results(campaign: Campaign, files: RunDirectory, start: Design) -> dic
     summary = _summary(state, start)
     _write_json(files, "design.json", boundary.to_json())
     theta, phi = pictures.surface_angles(boundary.n_field_periods)
-    field = campaign.workers[0].field_strength.remote(boundary.to_json(), theta, phi)
+    field = campaign.workers[0].field.remote(boundary.to_json(), theta, phi)
     files.write_result("convergence.png", pictures.convergence(state.history, state.candidates))
+    files.write_result("constraints.png", pictures.constraints(*_violations(state)))
     campaign.check("drawing")
-    files.write_result("boundary.png", pictures.sections(start.boundary, boundary))
+    files.write_result("cross-sections.png", pictures.sections(start.boundary, boundary))
     try:
-        strength = campaign.get([field], "drawing")[0]
+        found = campaign.get([field], "drawing")[0]
     except ValueError:  # a boundary without equilibrium still has a shape
         strength = np.ones_like(theta)
-    files.write_result("boundary-3d.png", pictures.surface(boundary, strength))
+    else:
+        strength = found.strength
+        drawn = pictures.field_strength(found, boundary.n_field_periods)
+        files.write_result("field-strength.png", drawn)
+    files.write_result("boundary-3d.html", pictures.surface_page(boundary, strength))
     campaign.check("drawing")
     # Last, so that whoever sees it sees everything.
     _write_json(files, "summary.json", summary)
@@ -42,6 +47,14 @@ def _final_boundary(state: State, start: Design) -> Boundary:
     return Boundary.from_json(search.boundary) if search else start.boundary
 
 
+def _violations(state: State) -> tuple[list[float], list[float] | None]:
+    """Of the design that is reported: screening values, and official violations if it has them."""
+    best, now = state.reported(), state.row()
+    names = ("aspect_ratio", "triangularity", "iota_per_period")
+    shape = best.shape if best else [now[name] for name in names if name in now]
+    return shape, best.high["violations"] if best and best.high else None
+
+
 def _summary(state: State, start: Design) -> dict[str, Any]:
     """One design's figures: of the reported one; without one only the screening model's."""
     best, now = state.reported(), state.row()
@@ -51,7 +64,7 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
         "official_score": state.official_score(),
         "no_official_score": state.why_unscored(),
         "official_elongation": high.get("elongation"),
-        "official_violation": max(violations) if violations else None,
+        "feasibility": max(0.0, *violations) if violations else None,
         "official_low_score": state.official_low_score(),
         "evaluator": high.get("evaluator"),
         "published_score": problem.PUBLISHED_SCORE,
@@ -63,6 +76,7 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
         "modes": best.modes if best else None,
         "designs_scored": sum(candidate.high is not None for candidate in state.candidates),
         "search_seconds": round(state.search_seconds or state.seconds, 1),
+        "cpu_hours": round(state.cpu_seconds / 3600, 4),
         **{key: now[key] for key in ("solves", "failed_solves", "jacobians")},
     }
     return {name: value for name, value in known.items() if value is not None}

@@ -1,11 +1,13 @@
 """The run directory: metrics, checkpoints and results of one attempt, through fsspec."""
 
+import contextlib
 import json
 import re
 from typing import Any
 
 import fsspec
 
+KEPT = 3  # checkpoints of an attempt; a long search has one of some 100 kB every few seconds
 CHECKPOINT = re.compile(r"(\d+)\.json")
 
 
@@ -29,7 +31,12 @@ class RunDirectory:
         self._chunk += 1
 
     def write_checkpoint(self, number: int, state: dict[str, Any]) -> None:
-        self._write(f"checkpoints/{self.attempt}/{number:06d}.json", json.dumps(state).encode())
+        """Keep it and those just before it."""
+        folder = f"checkpoints/{self.attempt}"
+        self._write(f"{folder}/{number:06d}.json", json.dumps(state).encode())
+        old = f"{self._root}/{folder}/{number - KEPT:06d}.json"
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(old)
 
     def newest_checkpoint(self) -> dict[str, Any] | None:
         """State of this or an earlier attempt's newest complete checkpoint, None without any."""

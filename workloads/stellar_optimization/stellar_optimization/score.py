@@ -4,15 +4,18 @@
     python -m stellar_optimization.score --fidelity low designs/coarse.json
     python -m stellar_optimization.score --serve                            # requests on stdin
 
-With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high"}` and is answered
-by one line on stdout: elongation, violations (aspect ratio, triangularity, rotational transform;
-normalised), feasible, score, error, evaluator, fidelity, seconds.
+With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high", "limit": CPU
+seconds}` and is answered by one line on stdout: elongation, violations (aspect ratio, triangularity,
+rotational transform; normalised), feasible, score, error, evaluator, fidelity, seconds and
+cpu_seconds. Past its limit the process is ended: a limit of CPU time is the same on a busy machine.
 """
 
 import argparse
 import ctypes
 import json
+import math
 import os
+import resource
 import signal
 import sys
 import time
@@ -39,7 +42,7 @@ def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
         settings = choose.default_high_fidelity_skip_qi()
     else:
         settings = choose(boozer_preset_settings=None, qi_settings=None, turbulent_settings=None)
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     result: dict[str, Any] = {
         "evaluator": f"constellaration {version('constellaration')}, vmecpp {version('vmecpp')}",
         "fidelity": fidelity,
@@ -63,7 +66,8 @@ def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
         result["violations"] = [float(value) for value in violations]
         result["feasible"] = bool(feasible)
         result["score"] = float(problem._score(metrics)) if feasible else 0.0
-    return {**result, "seconds": round(time.monotonic() - started, 1)}
+    took, used = time.monotonic() - started, time.process_time() - cpu
+    return {**result, "seconds": round(took, 1), "cpu_seconds": round(used, 1)}
 
 
 def _end_with_parent() -> None:
@@ -73,6 +77,12 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
+def _limit_cpu(seconds: float) -> None:
+    """Have this process ended by SIGXCPU when it uses that much from now on."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + seconds), most))
+
+
 def _serve() -> None:
     _end_with_parent()
     # The solver writes to stdout from C++; only answers may go there.
@@ -80,6 +90,7 @@ def _serve() -> None:
     os.dup2(2, 1)
     for line in sys.stdin:
         request = json.loads(line)
+        _limit_cpu(request["limit"])
         answers.write(json.dumps(evaluate(request["boundary"], request["fidelity"])) + "\n")
 
 

@@ -19,12 +19,14 @@ SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|)
 class Screening:
     """Values at a point: elongations (geometry.SECTIONS,), aspect ratio, triangularity, iota.
 
-    `values` are smooth; `official` has the triangularity as the evaluator measures it.
+    `values` are smooth; `official` has the triangularity as the evaluator measures it. `equilibrium`
+    is what derivatives need; a screening read from a journal has none.
     """
 
+    x: np.ndarray
     values: np.ndarray
     official: np.ndarray
-    equilibrium: Equilibrium
+    equilibrium: Equilibrium | None = None
 
     @property
     def elongation(self) -> float:
@@ -103,11 +105,15 @@ class ScreeningModel:
             return None
         official = values.copy()
         official[geometry.SECTIONS + 1] = self._official_triangularity(*equilibrium.boundary)
-        return Screening(values, official, equilibrium)
+        return Screening(x, values, official, equilibrium)
 
     def jacobian(self, screening: Screening) -> np.ndarray | None:
         """d values / d x (values, size), or None where VMEC++'s adjoint fails."""
-        equilibrium = screening.equilibrium
+        equilibrium = screening.equilibrium or self._solver.solve(
+            jnp.asarray(self.coefficients(screening.x))
+        )
+        if equilibrium is None:
+            return None
         features = self._solver.jacobian(equilibrium)
         if features is None:
             return None

@@ -4,21 +4,26 @@ SLSQP keeps what it has learnt of the curvature inside one long call. So that th
 show and schedule in between, that call runs on a thread of its own, which waits whenever its slice
 of work is used up. Slices are counted in solves, not seconds: the path is the same on every
 machine and load.
+
+SLSQP's own memory cannot be saved. But it does the same again when it is told the same: a search
+that continues another makes the last call anew with the answers in the journal, which takes no
+solves, and arrives at the same point with the same memory, to the bit.
 """
 
 import contextlib
 import queue
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 
 from stellar_optimization.geometry import SECTIONS
+from stellar_optimization.journal import Answer
 from stellar_optimization.problem import MAX_ASPECT, MAX_TRIANGULARITY, MIN_IOTA, violation
 from stellar_optimization.screening import Screening, ScreeningModel
-from stellar_optimization.state import FEASIBLE, LARGEST_BOX
+from stellar_optimization.search_state import FEASIBLE, LARGEST_BOX
 
 MARGIN = 0.006  # part of the official tolerance of 0.01 that the search uses up
 MIN_ASPECT = 3.4  # keeps away from very compact shapes, whose equilibria are hard to solve
@@ -35,16 +40,24 @@ COUNTS = ("solves", "failed_solves", "jacobians")
 
 @dataclass
 class Progress:
-    """Where a search stands. `x` is its best point, `values` the screening values there."""
+    """Where a search stands: all that another one needs to continue it.
+
+    x: best point by cost, which is merit plus roughness; values: the screening values there;
+    origin: where the call of SLSQP under way began; journal: what that call was told, by point.
+    sharpest: the point of least merit and its values, which roughness may have kept from being best.
+    """
 
     x: np.ndarray
     values: np.ndarray | None = None
-    merit: float = np.inf
+    cost: float = np.inf
     box: float = LARGEST_BOX
     solves: int = 0
     failed_solves: int = 0
     jacobians: int = 0
     settled: bool = False
+    origin: np.ndarray | None = None
+    journal: dict[bytes, Answer] = field(default_factory=dict)
+    sharpest: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class _Astray(Exception):
@@ -60,20 +73,13 @@ def merit(values: np.ndarray) -> float:
 class Search:
     """Improves `start` with a penalty of weight * |roughness * x|^2 on short wavelengths."""
 
-    def __init__(
-        self,
-        model: ScreeningModel,
-        start: np.ndarray,
-        weight: float,
-        box: float = LARGEST_BOX,
-        counts: dict[str, int] | None = None,
-    ) -> None:
-        """`counts` are the COUNTS of a search that this one continues."""
+    def __init__(self, model: ScreeningModel, progress: Progress, weight: float) -> None:
+        """`progress` is a new one of a start, or that of the search that this one continues."""
         self.model = model
-        self.progress = Progress(start.copy(), box=box, **(counts or {}))
+        self.progress = progress
         self._weight = weight
+        self._known = progress.journal  # answers to what SLSQP is going to ask
         self._points: dict[bytes, Screening | None] = {}
-        self._jacobians: dict[bytes, np.ndarray | None] = {}
         self._last_jacobian: np.ndarray | None = None
         self._failures = 0  # in a row
         self._allowance = 0
@@ -110,16 +116,14 @@ class Search:
 
     def _call(self) -> None:
         """One call of SLSQP from the best point, then a smaller box if it brought little."""
-        progress = self.progress
-        x, box = progress.x, progress.box
-        self._points.clear()
-        self._jacobians.clear()
+        progress, box = self.progress, self.progress.box
+        x = self._begin_call()
         start = self._screening(x)
         if start is None or self._jacobian(x) is None:
             progress.settled = True
             return
-        before = progress.merit
-        # Above all a resumed search, which has lost the curvature, begins with steps that are too long.
+        before = progress.cost
+        # After a change of weight or box SLSQP may begin with steps that are far too long.
         with contextlib.suppress(_Astray):
             scipy.optimize.minimize(
                 self._cost,
@@ -134,40 +138,70 @@ class Search:
                 method="SLSQP",
                 options={"maxiter": ITERATIONS, "ftol": 1e-6},
             )
-        if before - progress.merit < 1e-3:
+        if before - progress.cost < 1e-3:
             progress.box = 0.4 * box
         progress.settled = progress.box < SMALLEST_BOX
+        progress.origin = None
+
+    def _begin_call(self) -> np.ndarray:
+        """The point to start from: the best one, or where the call to be repeated began."""
+        progress = self.progress
+        if progress.origin is None:
+            progress.origin = progress.x.copy()
+            kept = progress.journal.get(progress.origin.tobytes())
+            self._known = {} if kept is None else {progress.origin.tobytes(): kept}
+        progress.x, progress.values, progress.cost = progress.origin, None, np.inf
+        progress.journal = {}
+        self._points.clear()
+        self._last_jacobian = None
+        self._failures = 0
+        return progress.origin
 
     def _screening(self, x: np.ndarray) -> Screening | None:
         key = x.tobytes()
         if key not in self._points:
-            self._pay(1)
-            self._points[key] = point = self.model.evaluate(x)
-            self.progress.solves += 1
-            self.progress.failed_solves += point is None
+            answer = self._known.get(key)
+            if answer is None:
+                self._pay(1)
+                answer = Answer(self.model.evaluate(x.copy()))  # SLSQP reuses its array
+                self.progress.solves += 1
+                self.progress.failed_solves += answer.screening is None
+            self.progress.journal[key] = answer
+            self._points[key] = point = answer.screening
             self._failures = self._failures + 1 if point is None else 0
-            if point is not None and merit(point.official) < self.progress.merit:
-                self.progress.x, self.progress.values = x.copy(), point.official
-                self.progress.merit = merit(point.official)
+            if point is not None:
+                self._compare(x, point)
         return self._points[key]
+
+    def _compare(self, x: np.ndarray, point: Screening) -> None:
+        cost = merit(point.official) + self._roughness(x)
+        sharpest = self.progress.sharpest
+        if sharpest is None or merit(point.official) < merit(sharpest[1]):
+            self.progress.sharpest = x.copy(), point.official
+        if cost < self.progress.cost:
+            self.progress.x, self.progress.values = x.copy(), point.official
+            self.progress.cost = cost
+
+    def _roughness(self, x: np.ndarray) -> float:
+        return float(self._weight * np.sum((self.model.roughness * x) ** 2))
 
     def _jacobian(self, x: np.ndarray) -> np.ndarray | None:
         """At x; where there is none the last one, so that SLSQP can step back."""
-        key = x.tobytes()
-        if key not in self._jacobians:
-            point = self._screening(x)
-            if point is not None:
-                self._pay(JACOBIAN_WORK)
-                self.progress.jacobians += 1
-            self._jacobians[key] = None if point is None else self.model.jacobian(point)
-        if self._jacobians[key] is not None:
-            self._last_jacobian = self._jacobians[key]
+        point = self._screening(x)
+        answer = self.progress.journal[x.tobytes()]
+        if point is not None and not answer.differentiated:
+            self._pay(JACOBIAN_WORK)
+            self.progress.jacobians += 1
+            answer.jacobian = self.model.jacobian(point)
+            answer.differentiated = True
+        if answer.jacobian is not None:
+            self._last_jacobian = answer.jacobian
         return self._last_jacobian
 
     # What SLSQP sees: y = (x, slack), where slack bounds the elongations from above.
 
     def _cost(self, y: np.ndarray) -> float:
-        return float(y[-1] + self._weight * np.sum((self.model.roughness * y[:-1]) ** 2))
+        return float(y[-1]) + self._roughness(y[:-1])
 
     def _cost_gradient(self, y: np.ndarray) -> np.ndarray:
         return np.append(2 * self._weight * self.model.roughness**2 * y[:-1], 1.0)

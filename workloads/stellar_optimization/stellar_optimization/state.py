@@ -7,66 +7,12 @@ from stellar_optimization import problem
 from stellar_optimization.candidate import WORTHWHILE, Candidate
 from stellar_optimization.design import Design
 from stellar_optimization.parameters import Parameters
+from stellar_optimization.search_state import SIMILAR, SearchState
+from stellar_optimization.start import ELLIPSE
 
-FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
-LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
-ENOUGH_SOLVES = (
-    25  # successful ones per search, before which no design is worth the evaluator's minutes
-)
-RELEARNING = (
-    15  # solves that a restarted search gets more, having lost what it knew of the curvature
-)
-SIMILAR = 0.01  # designs of a search closer in elongation than this share the solver's verdict
-FIRST_MODES = 3  # searches start with at most this many modes and add one when they settle
+FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
 # Each worker has its own smoothness: too little gives shapes the official solver rejects.
 WEIGHT_FACTORS = (1.0, 3.0, 0.3, 10.0)
-
-
-@dataclass
-class SearchState:
-    """One worker's search: its best boundary (leaderboard format) and how it got there."""
-
-    boundary: dict[str, Any]
-    modes: int
-    weight: float
-    box: float = LARGEST_BOX
-    merit: float | None = None
-    elongation: float | None = None
-    shape: list[float] = field(default_factory=list)  # aspect ratio, triangularity, iota/period
-    solves: int = 0
-    failed_solves: int = 0
-    jacobians: int = 0
-    settled: bool = False
-    granted: int = 0  # solves beyond the job's max_solves
-    runner_up: dict[str, Any] | None = None  # modes, elongation, boundary of the best one before
-
-    def update(self, progress: dict[str, Any]) -> None:
-        """Take over what the worker reports; a feasible design that was left is the runner-up."""
-        before = {name: getattr(self, name) for name in ("modes", "elongation", "boundary")}
-        was_feasible = self.feasible
-        vars(self).update(progress)
-        if not was_feasible or self.elongation is None:
-            return
-        if before["elongation"] - self.elongation > SIMILAR or not self.feasible:
-            self.runner_up = before
-
-    def finished(self, parameters: Parameters) -> bool:
-        """Whether it has used up its solves at a feasible design, or settled with the last mode.
-
-        Counts decide, not time.
-        """
-        left = parameters.max_solves + self.granted - (self.solves - self.failed_solves)
-        spent = parameters.max_solves > 0 and left <= 0 and self.feasible
-        return spent or (self.settled and self.modes >= parameters.modes)
-
-    @property
-    def violation(self) -> float | None:
-        """Largest normalised violation of the best boundary, by the screening model."""
-        return problem.violation(*self.shape) if self.shape else None
-
-    @property
-    def feasible(self) -> bool:
-        return self.violation is not None and self.violation <= FEASIBLE
 
 
 @dataclass
@@ -77,22 +23,23 @@ class State:
     searches: list[SearchState]
     candidates: list[Candidate] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+    wave_under_way: list[int] = field(default_factory=list)  # candidates of the unfinished wave
     start_elongation: float | None = None  # of a feasible start, by the screening model
     step: int = 0
-    seconds: float = 0.0  # since the search began, compilation not counted
+    seconds: float = 0.0  # of work, compilation counted
+    cpu_seconds: float = 0.0  # of all workers and their evaluators, what a kill lost not counted
     search_seconds: float | None = None  # when the search was over
 
     @classmethod
     def initial(cls, design: Design, parameters: Parameters, workers: int) -> "State":
-        """All searches at the stored design, each with its own smoothness weight."""
-        searches = [
-            SearchState(
-                design.boundary.to_json(),
-                min(FIRST_MODES, parameters.modes),
-                parameters.spectral_weight * WEIGHT_FACTORS[i % len(WEIGHT_FACTORS)],
-            )
-            for i in range(workers)
-        ]
+        """All searches at the start, each with its own smoothness weight."""
+        own = len(design.boundary.r_cos) - 1
+        first = own if design.name == ELLIPSE else max(own, FIRST_MODES)
+        modes = min(first, parameters.modes)
+        factors = [WEIGHT_FACTORS[i % len(WEIGHT_FACTORS)] for i in range(workers)]
+        weights = [parameters.spectral_weight * factor for factor in factors]
+        boundary = design.boundary.to_json()
+        searches = [SearchState(boundary, modes, weight, weight) for weight in weights]
         return cls(design.name, searches)
 
     @classmethod
@@ -100,12 +47,6 @@ class State:
         searches = [SearchState(**search) for search in data["searches"]]
         candidates = [Candidate(**candidate) for candidate in data["candidates"]]
         return cls(**{**data, "searches": searches, "candidates": candidates})
-
-    def restart(self, parameters: Parameters) -> None:
-        """Prepare a saved state for the next attempt."""
-        for search in self.searches:
-            if not search.finished(parameters):
-                search.granted += RELEARNING
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -134,48 +75,70 @@ class State:
         best = self.reported()
         return best.low["score"] if best and best.low and best.low["feasible"] else None
 
-    def explored(self) -> bool:
-        """Whether the searches have done enough for their best design to be worth a score."""
-        solves = sum(search.solves - search.failed_solves for search in self.searches)
-        settled = all(search.settled for search in self.searches)
-        return settled or solves >= ENOUGH_SOLVES * len(self.searches)
+    def ready(self, index: int, parameters: Parameters) -> bool:
+        """Whether the search goes on now, after what is to be decided before its next slice.
+
+        False if it has finished, or waits for the others' records. It is compared with what they
+        had found one exchange earlier, whichever worker is faster, so that the decision is the
+        same on every machine and nobody waits for the slowest.
+        """
+        search = self.searches[index]
+        due = len(search.records)
+        if search.exchanged < due and not search.finished:
+            others = [other for i, other in enumerate(self.searches) if i != index]
+            if any(len(other.records) < due - 1 and not other.finished for other in others):
+                return False
+            search.exchanged = due
+            rivals = [
+                r for other in others for r in other.records[: due - 1][-1:] if search.lags(r)
+            ]
+            if rivals:
+                search.join(min(rivals, key=lambda record: record["merit"]))
+        if not search.finished:
+            search.turn(parameters)
+        return not search.finished
 
     def over(self, parameters: Parameters) -> bool:
-        """Whether the search has ended: its time is up, or every search is finished."""
+        """Whether the search has ended: every search has finished, or the time is up."""
         if self.search_seconds is not None or self.seconds >= parameters.max_seconds:
             return True
-        return all(search.finished(parameters) for search in self.searches)
+        return all(search.finished for search in self.searches)
 
-    def scored(self, parameters: Parameters) -> bool:
-        """Whether there is an official score, and it is too late to ask for a better one."""
-        if self.official_score() is None or self.search_seconds is None:
-            return False
-        return self.seconds >= self.search_seconds + parameters.extra_scoring_seconds
+    def finalists(self, depth: int) -> list[Candidate]:
+        """When the search is over: each search's best `depth` designs, most promising first.
 
-    def worth_scoring(self) -> Candidate | None:
-        """While the search goes on: its best design, if it promises more than all before it."""
-        beaten = max((c.expected_score for c in self.candidates if not c.failed), default=0.0)
-        return next(iter(self._promising(beaten, runners_up=False)), None)
-
-    def finalists(self) -> list[Candidate]:
-        """When the search is over: each search's best two, those that promise most first."""
-        return self._promising(self.official_score() or 0.0, runners_up=True)
-
-    def next_to_score(self, under_way: list[Candidate]) -> tuple[Candidate, str] | None:
-        """The next design for the evaluator and the fidelity.
-
-        Low fidelity takes seconds and goes to all; the minutes of high fidelity go to the best of
-        them, and so wait for those under way. Then to one that may be better than what there is.
+        Without those tried already, and those that promise no more than start and official score.
         """
-        waiting = [c for c in self.candidates if not c.failed and c.high is None]
-        waiting = [c for c in waiting if not any(c is other for other in under_way)]
-        if fresh := [c for c in waiting if c.low is None]:
-            return fresh[0], "low"
+        beaten = self.official_score() or 0.0
+        if self.start_elongation is not None:
+            beaten = max(beaten, problem.score(self.start_elongation))
+        found = []
+        for index, search in enumerate(self.searches):
+            designs = search.finished_designs()
+            designs += [search.runner_up] if search.runner_up else []
+            designs += reversed(search.milestones)
+            own = _distinct([Candidate(index, **design) for design in designs])[:depth]
+            found += [
+                c for c in own if c.expected_score > beaten + WORTHWHILE and not self._tried(c)
+            ]
+        return sorted(found, key=lambda c: (c.elongation, c.search))
+
+    def wave(self, parameters: Parameters) -> list[Candidate]:
+        """The designs to be scored at high fidelity next, as many at once as there are workers.
+
+        The best of those that low fidelity accepts, and the most promising of all: low fidelity
+        refuses some that high fidelity accepts. Empty when nothing may bring a better score.
+        """
+        tried = sum(candidate.high is not None for candidate in self.candidates)
+        size = min(len(self.searches), parameters.scores - tried)
         best = self.best_candidate()
-        rivals = [c for c in waiting if best is None or c.may_beat(best)]
-        if under_way or not rivals:
-            return None
-        return max(rivals, key=lambda c: (c.low_score, c.expected_score)), "high"
+        waiting = [c for c in self.candidates if c.high is None and c.low is not None]
+        waiting = [c for c in waiting if not c.out_of_bounds and (best is None or c.may_beat(best))]
+        waiting.sort(key=lambda c: (-c.expected_score, c.search))
+        accepted = [c for c in waiting if c.low_score > 0]
+        chosen = accepted[:1]
+        chosen += [c for c in waiting if not any(c is other for other in chosen)]
+        return chosen[: max(size, 0)]
 
     def why_unscored(self) -> str | None:
         """In words, why there is no official score; None if there is one."""
@@ -191,22 +154,9 @@ class State:
         return "no design found is better than the start"
 
     def _refusal(self) -> str:
-        last = self.candidates[-1]
+        last = max(self.candidates, key=lambda c: c.high is not None)
         result = last.high or last.low or {"error": "not evaluated"}
         return result["error"] or f"a bound is violated by {max(result['violations']):.4f}"
-
-    def _promising(self, beaten: float, *, runners_up: bool) -> list[Candidate]:
-        """Designs not tried yet that promise more than `beaten` and the start, best first."""
-        if self.start_elongation is not None:
-            beaten = max(beaten, problem.score(self.start_elongation))
-        found = []
-        for index, search in enumerate(self.searches):
-            if search.feasible and search.elongation is not None:
-                found.append(Candidate(index, search.modes, search.elongation, search.boundary))
-            if runners_up and search.runner_up is not None:
-                found.append(Candidate(index, **search.runner_up))
-        found = [c for c in found if c.expected_score > beaten + WORTHWHILE and not self._tried(c)]
-        return sorted(found, key=lambda c: (c.elongation, c.search))
 
     def _tried(self, design: Candidate) -> bool:
         """Whether a design like this one, of the same search, went to the evaluator already."""
@@ -224,6 +174,7 @@ class State:
             "official_score": self.official_score(),
             "official_low_score": self.official_low_score(),
             "search_seconds": round(self.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
             "solves": sum(search.solves for search in self.searches),
             "failed_solves": sum(search.failed_solves for search in self.searches),
             "jacobians": sum(search.jacobians for search in self.searches),
@@ -233,3 +184,12 @@ class State:
             values |= {"elongation": best.elongation, "violation": best.violation}
             values |= dict(zip(names, best.shape, strict=True))
         return {name: value for name, value in values.items() if value is not None}
+
+
+def _distinct(designs: list[Candidate]) -> list[Candidate]:
+    """Without those that hardly differ in elongation from a better one; best first."""
+    kept: list[Candidate] = []
+    for design in sorted(designs, key=lambda c: c.elongation):
+        if all(abs(design.elongation - other.elongation) >= SIMILAR for other in kept):
+            kept.append(design)
+    return kept

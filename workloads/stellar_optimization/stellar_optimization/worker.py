@@ -1,6 +1,7 @@
 """The Ray actor: one CPU core that searches or scores, as the driver says."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,56 +22,93 @@ class Worker:
         _use_one_thread()
         self._index = index
         self._evaluator = OfficialEvaluator(score_python, score_seconds)
+        self._models: dict[tuple[int, int], Any] = {}
         self._search: Any = None
 
-    def begin(self, state: dict[str, Any], seed: int) -> dict[str, Any]:
-        """Start a search from the boundary of a SearchState; `seed` 0 leaves the boundary as it is.
+    def advance(self, state: dict[str, Any] | None, seed: int, work: int) -> dict[str, Any]:
+        """Search on for about `work` solves; returns the state of the search as JSON data.
 
-        Compiles, and so takes much longer than a slice of the search. Returns what `advance` does.
+        `state` is that of a SearchState from which to go on, None for the search that this worker
+        holds. The first slice with some number of modes compiles, which takes much longer than the
+        slice. `seed` other than 0 disturbs the very first boundary.
         """
-        from stellar_optimization.screening import ScreeningModel
-        from stellar_optimization.search import COUNTS, JACOBIAN_WORK, Search
+        began = time.process_time()
+        if state is not None:
+            self._search = self._continued(state, seed)
+        return {**self._report(self._search.advance(work)), "cpu": time.process_time() - began}
+
+    def _continued(self, state: dict[str, Any], seed: int) -> Any:
+        from stellar_optimization import journal
+        from stellar_optimization.search import COUNTS, Progress, Search
 
         boundary = Boundary.from_json(state["boundary"])
-        model = ScreeningModel(boundary.n_field_periods, state["modes"])
-        x = model.variables(boundary)
-        if seed:
-            x = x + np.random.default_rng([seed, self._index]).normal(size=x.size) * DISTURBANCE
-        counts = {name: state[name] for name in COUNTS}
-        self._search = Search(model, x, state["weight"], state["box"], counts)
-        return self.advance(1 + JACOBIAN_WORK)
+        model = self._model(boundary.n_field_periods, state["modes"])
+        if state["origin"] is not None:
+            x = np.array(state["x"])
+        else:
+            x = model.variables(boundary)
+            if seed and state["stage"] == 0:
+                x = x + np.random.default_rng([seed, self._index]).normal(size=x.size) * DISTURBANCE
+        progress = Progress(x, box=state["box"], **{name: state[name] for name in COUNTS})
+        if state["origin"] is not None:
+            progress.origin = np.array(state["origin"])
+            progress.journal = journal.from_json(state["journal"])
+            progress.sharpest = tuple(map(np.array, state["sharpest_point"]))
+        return Search(model, progress, state["weight"])
 
-    def advance(self, work: int) -> dict[str, Any]:
-        """Search on for about `work` solves; returns the state of the search as JSON data."""
-        from stellar_optimization.geometry import SECTIONS
-        from stellar_optimization.search import COUNTS
+    def _model(self, periods: int, modes: int) -> Any:
+        """Compiled once: a search may come back to fewer modes."""
+        from stellar_optimization.screening import ScreeningModel
 
-        progress = self._search.advance(work)
+        if (periods, modes) not in self._models:
+            self._models[periods, modes] = ScreeningModel(periods, modes)
+        return self._models[periods, modes]
+
+    def _report(self, progress: Any) -> dict[str, Any]:
+        from stellar_optimization import journal
+        from stellar_optimization.search import COUNTS, merit
+
         found = progress.values is not None
-        values = progress.values.tolist() if found else []
         return {
-            "boundary": self._search.model.boundary(progress.x).to_json(),
-            "modes": self._search.model.modes,
-            "merit": progress.merit if found else None,
-            "elongation": max(values[:SECTIONS]) if found else None,
-            "shape": values[SECTIONS:],
+            **self._design(progress.x, progress.values),
+            "merit": merit(progress.values) if found else None,
+            "sharpest": self._design(*progress.sharpest) if progress.sharpest else None,
+            "sharpest_point": [v.tolist() for v in progress.sharpest or ()],
             "box": progress.box,
             "settled": progress.settled,
+            "x": progress.x.tolist(),
+            "origin": None if progress.origin is None else progress.origin.tolist(),
+            "journal": journal.to_json(progress.journal),
             **{name: getattr(progress, name) for name in COUNTS},
+        }
+
+    def _design(self, x: np.ndarray, values: np.ndarray | None) -> dict[str, Any]:
+        from stellar_optimization.geometry import SECTIONS
+
+        shown = [] if values is None else values.tolist()
+        return {
+            "boundary": self._search.model.boundary(x).to_json(),
+            "modes": self._search.model.modes,
+            "elongation": max(shown[:SECTIONS]) if shown else None,
+            "shape": shown[SECTIONS:],
         }
 
     def score(self, boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
         return self._evaluator.score(boundary, fidelity)
 
-    def field_strength(self, boundary: dict[str, Any], theta: Any, phi: Any) -> Any:
-        """|B| / mean |B| on the boundary at the angles (rad) of two arrays of one shape."""
-        from stellar_optimization.equilibrium import relative_field_strength
+    def field(self, boundary: dict[str, Any], theta: Any, phi: Any) -> Any:
+        """The BoundaryField at the angles (rad) of two arrays of one shape."""
+        from stellar_optimization.field import boundary_field
 
-        return relative_field_strength(Boundary.from_json(boundary), theta, phi)
+        return boundary_field(Boundary.from_json(boundary), theta, phi)
 
 
 def _use_one_thread() -> None:
-    """One thread per worker, before JAX is imported: Ray counts on one core each."""
+    """One thread per worker, before JAX is imported: Ray counts on one core each.
+
+    With several threads sums are rounded differently from run to run. numpy is loaded already, with
+    the one thread that Ray asks for on behalf of actors of one core.
+    """
     os.environ.update(
         OMP_NUM_THREADS="1",
         JAX_PLATFORMS="cpu",

@@ -1,0 +1,113 @@
+"""When a search goes on with more modes, when with more smoothness, when it ends."""
+
+from typing import Any
+
+import pytest
+from stellar_optimization.parameters import Parameters
+from stellar_optimization.search_state import SMOOTHINGS, SearchState
+
+STAGES = Parameters(modes=4, stage_solves=35, max_solves=0)  # 70 with two modes
+
+
+@pytest.fixture
+def search() -> SearchState:
+    return SearchState({"m": 2}, modes=2, weight=0.1, usual_weight=0.1)
+
+
+def _find(search: SearchState, solves: int, violation: float = 0.0, **more: Any) -> None:
+    shape = [4.0 * (1 + violation), -0.6, 0.4]
+    found = {"elongation": 1.5, "merit": 1.5, "shape": shape, "x": [1.0], "origin": [1.0]}
+    search.update({**found, "solves": solves, "boundary": {"at": solves}, **more})
+
+
+def test_a_stage_that_has_had_its_share_is_followed_by_one_mode_more(search: SearchState) -> None:
+    _find(search, 69)
+    search.turn(STAGES)
+    assert search.modes == 2
+    _find(search, 71)
+    search.turn(STAGES)
+    assert (search.modes, search.stage, search.stage_began) == (3, 1, 71)
+    assert search.x is None and search.origin is None and search.journal == []
+    assert [design["boundary"] for design in search.milestones] == [{"at": 71}]
+
+
+def test_a_design_that_is_rougher_and_less_elongated_is_a_milestone_too(
+    search: SearchState,
+) -> None:
+    sharper = {"modes": 2, "elongation": 1.4, "boundary": {}, "shape": [4.0, -0.6, 0.4]}
+    _find(search, 71, sharpest=sharper)
+    assert [design["elongation"] for design in search.finished_designs()] == [1.4, 1.5]
+    search.turn(STAGES)
+    assert search.sharpest is None
+    assert search.milestones[0] == sharper
+
+
+def test_a_stage_without_a_feasible_design_goes_on(search: SearchState) -> None:
+    _find(search, 100, violation=0.02)
+    search.turn(STAGES)
+    assert search.modes == 2
+
+
+def test_the_last_stage_ends_the_search(search: SearchState) -> None:
+    search.modes = 4
+    _find(search, 71)
+    search.turn(STAGES)
+    assert search.finished
+
+
+def test_a_settled_search_with_fewer_than_its_modes_has_not_finished(search: SearchState) -> None:
+    _find(search, 10, settled=True)
+    search.turn(Parameters(modes=3, max_solves=0))
+    assert not search.finished and not search.settled and search.modes == 3
+
+
+def test_a_boundary_that_cannot_have_more_modes_is_smoothed(search: SearchState) -> None:
+    nothing = {"elongation": None, "merit": None, "shape": [], "settled": True}
+    for weight in (0.3, 0.9)[:SMOOTHINGS]:
+        _find(search, search.solves + 71)
+        search.turn(STAGES)
+        assert (search.modes, search.weight) == (3, 0.1)
+        search.update({**nothing, "solves": search.solves + 1})
+        search.turn(STAGES)
+        assert search.modes == 2
+        assert search.weight == pytest.approx(weight)
+    _find(search, search.solves + 71)
+    search.turn(STAGES)
+    search.update(nothing)
+    search.turn(STAGES)
+    assert search.finished
+
+
+def test_a_start_without_equilibrium_ends_its_search(search: SearchState) -> None:
+    search.update({"elongation": None, "merit": None, "shape": [], "settled": True})
+    search.turn(STAGES)
+    assert search.finished
+
+
+def test_solves_are_counted_without_the_failed_ones_and_end_at_a_feasible_design() -> None:
+    search, quick = (
+        SearchState({}, modes=3, weight=0.3, usual_weight=0.3),
+        Parameters(max_solves=30),
+    )
+    _find(search, 39, failed_solves=10)
+    search.turn(quick)
+    assert not search.finished
+    _find(search, 40, violation=0.02)
+    search.turn(quick)
+    assert not search.finished
+    _find(search, 41)
+    search.turn(quick)
+    assert search.finished
+
+
+def test_a_search_that_finds_nothing_feasible_ends_a_little_later() -> None:
+    search, quick = (
+        SearchState({}, modes=3, weight=0.3, usual_weight=0.3),
+        Parameters(max_solves=30),
+    )
+    _find(search, 44, violation=0.02)
+    search.turn(quick)
+    assert not search.finished
+    _find(search, 45, violation=0.02)
+    search.turn(quick)
+    assert search.finished

@@ -1,0 +1,144 @@
+"""One worker's search as plain data: where it stands and what it does next."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from stellar_optimization import problem
+from stellar_optimization.parameters import Parameters
+
+FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
+LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
+SIMILAR = 0.01  # designs of a search closer in elongation than this share the solver's verdict
+EXCHANGE = 6  # slices after which a search looks at what the others had found so far
+LAGGING = 1.25  # a search this much farther from round sections than another goes on from there
+SMOOTHER = 3.0  # factor of the smoothness weight after a boundary that cannot have more modes
+PATIENCE = 1.5  # times its solves that a search without feasible design may have
+SMOOTHINGS = 2  # how often that is tried
+
+
+@dataclass
+class SearchState:
+    """Best boundary (leaderboard format) and how the search got there.
+
+    A stage is the search with one number of modes and one weight from one boundary: the usual weight,
+    or a larger one to make a boundary smooth enough for the next mode. `x`, `origin`
+    and `journal` are None or empty until its first slice; then they hold what search.Progress does.
+    """
+
+    boundary: dict[str, Any]
+    modes: int
+    weight: float
+    usual_weight: float
+    box: float = LARGEST_BOX
+    merit: float | None = None
+    elongation: float | None = None
+    shape: list[float] = field(default_factory=list)  # aspect ratio, triangularity, iota/period
+    solves: int = 0
+    failed_solves: int = 0
+    jacobians: int = 0
+    settled: bool = False
+    x: list[float] | None = None
+    origin: list[float] | None = None
+    journal: list[dict[str, Any]] = field(default_factory=list)
+    stage: int = 0
+    stage_began: int = 0  # solves before it
+    smoothings: int = 0
+    finished: bool = False
+    slices: int = 0
+    exchanged: int = 0
+    records: list[dict[str, Any]] = field(default_factory=list)  # one per EXCHANGE slices
+    sharpest: dict[str, Any] | None = None  # the same of the stage, whatever its roughness
+    sharpest_point: list[list[float]] = field(default_factory=list)
+    runner_up: dict[str, Any] | None = None  # modes, elongation, boundary of the best one before
+    milestones: list[dict[str, Any]] = field(default_factory=list)  # the same, at ends of stages
+
+    def update(self, progress: dict[str, Any]) -> None:
+        """Take over what a slice brought; a feasible design that was left is the runner-up."""
+        before, was_feasible = self.design(), self.feasible
+        vars(self).update(progress)
+        self.slices += 1
+        if self.slices % EXCHANGE == 0:
+            self.records.append({"merit": self.merit, "weight": self.usual_weight, **self.design()})
+        if not was_feasible or self.elongation is None:
+            return
+        if before["elongation"] - self.elongation > SIMILAR or not self.feasible:
+            self.runner_up = before
+
+    def design(self) -> dict[str, Any]:
+        names = ("modes", "elongation", "boundary", "shape")
+        return {name: getattr(self, name) for name in names}
+
+    def finished_designs(self) -> list[dict[str, Any]]:
+        """Feasible designs of this stage, best first: its best one and its sharpest one."""
+        designs = [self.sharpest, self.design()]
+        return [
+            d for d in designs if d and d["shape"] and problem.violation(*d["shape"]) <= FEASIBLE
+        ]
+
+    def turn(self, parameters: Parameters) -> None:
+        """When the stage is over: finish, or begin the next one."""
+        if self._spent(parameters):
+            self.finished = True
+        elif self.settled and self.merit is None:
+            self._smooth()
+        elif self.settled or self._long_enough(parameters):
+            self.milestones += self.finished_designs()
+            if self.modes < parameters.modes:
+                self.weight = self.usual_weight
+                self._begin(self.modes + 1, self.boundary)
+            else:
+                self.finished = True
+
+    def join(self, record: dict[str, Any]) -> None:
+        """Go on from another search's design, with a weight between both."""
+        self.usual_weight = math.sqrt(self.usual_weight * record["weight"])
+        self.weight = self.usual_weight
+        self._begin(max(self.modes, record["modes"]), record["boundary"])
+
+    def lags(self, record: dict[str, Any]) -> bool:
+        """Whether this search is so far behind another's record that it had better go on there."""
+        if record["merit"] is None:
+            return False
+        return self.merit is None or self.merit - 1 > LAGGING * (record["merit"] - 1)
+
+    def _smooth(self) -> None:
+        """No equilibrium with the modes of this stage: go back to fewer and ask for smoothness."""
+        if self.stage == 0 or self.smoothings == SMOOTHINGS:
+            self.finished = True
+            return
+        self.smoothings += 1
+        self.weight = self.usual_weight * SMOOTHER**self.smoothings
+        self._begin(self.modes - 1, self.boundary)
+
+    def _begin(self, modes: int, boundary: dict[str, Any]) -> None:
+        self.modes, self.boundary, self.box, self.settled = modes, boundary, LARGEST_BOX, False
+        self.x, self.origin, self.journal = None, None, []
+        self.sharpest, self.sharpest_point = None, []
+        self.stage, self.stage_began = self.stage + 1, self.solves
+
+    def _spent(self, parameters: Parameters) -> bool:
+        """Whether it has used up its solves, a few more without a feasible design.
+
+        Counts decide, not time.
+        """
+        done = self.solves - self.failed_solves
+        allowed = parameters.max_solves * (1.0 if self.feasible else PATIENCE)
+        return 0 < allowed <= done
+
+    def _long_enough(self, parameters: Parameters) -> bool:
+        """Whether the stage has had its share of solves, and brought a feasible design.
+
+        With fewer modes solves are cheaper, and the share is larger in proportion.
+        """
+        share = parameters.stage_solves * parameters.modes / self.modes
+        return 0 < share <= self.solves - self.stage_began and self.feasible
+
+    @property
+    def violation(self) -> float | None:
+        """Largest normalised violation of the best boundary, by the screening model."""
+        return problem.violation(*self.shape) if self.shape else None
+
+    @property
+    def feasible(self) -> bool:
+        return self.violation is not None and self.violation <= FEASIBLE
