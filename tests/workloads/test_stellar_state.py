@@ -94,10 +94,20 @@ def test_the_long_solves_go_to_the_best_accepted_and_the_most_promising_design(
 ) -> None:
     refused = _candidate(1.20, low=_low(error="did not converge", feasible=False, score=None))
     out = _candidate(1.19, low=_low(violations=[0.0, 0.02, 0.0], feasible=False, score=0.0))
-    accepted, worse = _candidate(1.25, low=_low()), _candidate(1.31, low=_low())
+    accepted, worse = _candidate(1.24, low=_low()), _candidate(1.31, low=_low())
     state.candidates += [worse, refused, out, accepted]
     assert state.wave(Parameters(scores=4)) == [accepted, refused]
     assert state.wave(Parameters(scores=1)) == [accepted]
+
+
+def test_a_design_that_promises_much_less_waits_until_the_better_ones_have_failed(
+    state: State,
+) -> None:
+    good, poor = _candidate(1.25, low=_low()), _candidate(1.55, search=1, low=_low())
+    state.candidates += [good, poor]
+    assert state.wave(Parameters(scores=2)) == [good]
+    good.high = _low(error="did not converge", feasible=False)
+    assert state.wave(Parameters(scores=2)) == [poor]
 
 
 def test_after_an_official_score_only_what_may_beat_it_is_scored(state: State) -> None:

@@ -20,7 +20,7 @@ class Parameters:
     ellipse_aspect: float = 4.0
     ellipse_elongation: float = 2.2
     stage_solves: int = 0
-    max_solves: int = 30
+    max_solves: int = 40
     scores: int = 2
     score_seconds: int = 150
     max_seconds: int = 900

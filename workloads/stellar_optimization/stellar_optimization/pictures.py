@@ -52,7 +52,7 @@ def convergence(history: list[dict[str, Any]], candidates: list[Candidate]) -> b
         slack = problem.TOLERANCE * abs(bound) * (1 if sense == "at most" else -1)
         axis.axhline(bound, color="#c2410c", ls="--", lw=1, label=f"{sense} {bound:g}")
         axis.axhspan(bound, bound + slack, color="#c2410c", alpha=0.12, label="1 % tolerance")
-        axis.set(title=title)
+        axis.set(title=title, ylabel=title.replace("\n", " "))
         axis.legend(fontsize=8)
     for axis in (score, elongation, *bounded):
         axis.set_xlabel("Time (s)")

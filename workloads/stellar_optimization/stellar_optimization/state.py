@@ -11,6 +11,7 @@ from stellar_optimization.search_state import SIMILAR, SearchState
 from stellar_optimization.start import ELLIPSE
 
 FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
+CLOSE = 0.005  # expected scores this close are scored at high fidelity in one wave
 # Each worker has its own smoothness: too little gives shapes the official solver rejects.
 WEIGHT_FACTORS = (1.0, 3.0, 0.3, 10.0)
 
@@ -127,7 +128,8 @@ class State:
         """The designs to be scored at high fidelity next, as many at once as there are workers.
 
         The best of those that low fidelity accepts, and the most promising of all: low fidelity
-        refuses some that high fidelity accepts. Empty when nothing may bring a better score.
+        refuses some that high fidelity accepts. Those that promise much less wait for a wave in which
+        nothing better is left. Empty when nothing may bring a better score.
         """
         tried = sum(candidate.high is not None for candidate in self.candidates)
         size = min(len(self.searches), parameters.scores - tried)
@@ -135,6 +137,7 @@ class State:
         waiting = [c for c in self.candidates if c.high is None and c.low is not None]
         waiting = [c for c in waiting if not c.out_of_bounds and (best is None or c.may_beat(best))]
         waiting.sort(key=lambda c: (-c.expected_score, c.search))
+        waiting = [c for c in waiting if c.expected_score > waiting[0].expected_score - CLOSE]
         accepted = [c for c in waiting if c.low_score > 0]
         chosen = accepted[:1]
         chosen += [c for c in waiting if not any(c is other for other in chosen)]
