@@ -22,6 +22,8 @@ from testbed.start import Start
 from testbed.stop import stop
 from testbed.teams import add_team, remove_team
 
+from ml_platform import PlatformClient
+
 TEST_SECONDS = 600
 # What a cluster given by KUBECONFIG cannot tell by itself.
 _GIVEN = ("ML_PLATFORM_TEST_IMAGE", "ML_PLATFORM_TEST_REPOSITORY", "ML_PLATFORM_TEST_RUNS")
@@ -124,3 +126,30 @@ def platform(service: PlatformService) -> PlatformService:
     if not service.running:
         service.start()
     return service
+
+
+@pytest.fixture
+def tools(admin: Objects) -> Iterator[str]:
+    """A namespace of nobody's team, with the account `nightly`."""
+    name = f"tools-{secrets.token_hex(3)}"
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    account = {"name": "nightly", "namespace": name}
+    admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    yield name
+    admin.delete("v1", "Namespace", name)
+
+
+@pytest.fixture
+def through(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[str, str], PlatformClient]:
+    """The platform from Python, by the kubeconfig of an account and nothing else."""
+    for name in ("SERVER", "TOKEN", "CONTEXT"):
+        monkeypatch.delenv(f"ML_PLATFORM_{name}", raising=False)
+    monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path))
+
+    def client(namespace: str, account: str) -> PlatformClient:
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig_of(namespace, account)))
+        return PlatformClient()
+
+    return client

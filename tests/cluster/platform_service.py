@@ -130,11 +130,19 @@ class PlatformService:
             )
         return done.stdout.strip()
 
+    @property
+    def token(self) -> str:
+        """Of the machine's owner."""
+        return str(json.loads((self.home / "token.json").read_text())["token"])
+
+    @property
+    def pid(self) -> int:
+        return self._processes["service"].pid
+
     @cached_property
     def client(self) -> PlatformClient:
         """Python's view of the service, as the machine's owner; closed by `stop`."""
-        token = json.loads((self.home / "token.json").read_text())["token"]
-        return PlatformClient(self.url, token)
+        return PlatformClient(self.url, self.token)
 
     def submit(self, team: str, **request: Any) -> Job:
         """A job of the probe; `request` as for `PlatformClient.submit_job`."""

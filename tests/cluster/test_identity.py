@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from callers import SPACE, accounts_of, bind, committer
 from jobs import JobOnCluster
 from platform_service import PROBE, VERSION, PlatformService
 from testbed.cluster import Cluster
@@ -24,21 +24,6 @@ from ml_platform import (
     ServiceUnavailableError,
 )
 
-SPACE = "ml-platform"
-RBAC = "rbac.authorization.k8s.io"
-LEASE = ("coordination.k8s.io/v1", "Lease", "committer", SPACE)
-
-
-@pytest.fixture
-def tools(admin: Objects) -> Iterator[str]:
-    """A namespace of nobody's team, with the account `nightly`."""
-    name = f"tools-{secrets.token_hex(3)}"
-    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    account = {"name": "nightly", "namespace": name}
-    admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
-    yield name
-    admin.delete("v1", "Namespace", name)
-
 
 @pytest.fixture
 def connection(admin: Objects, platform: PlatformService) -> Iterator[None]:
@@ -53,47 +38,13 @@ def _connection(data: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def _bind(admin: Objects, role: str, namespace: str, subject: dict[str, str]) -> None:
-    """A role of a namespace for one more subject, as an administrator gives it."""
-    admin.create(
-        {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": f"test-{secrets.token_hex(3)}", "namespace": namespace},
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
-            "subjects": [subject],
-        }
-    )
-
-
-def _accounts(namespace: str) -> dict[str, str]:
-    group = f"system:serviceaccounts:{namespace}"
-    return {"apiGroup": RBAC, "kind": "Group", "name": group}
-
-
-@pytest.fixture
-def through(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[[str, str], PlatformClient]:
-    """The platform from Python, by the kubeconfig of an account and nothing else."""
-    for name in ("SERVER", "TOKEN", "CONTEXT"):
-        monkeypatch.delenv(f"ML_PLATFORM_{name}", raising=False)
-    monkeypatch.setenv("ML_PLATFORM_HOME", str(tmp_path))
-
-    def client(namespace: str, account: str) -> PlatformClient:
-        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig_of(namespace, account)))
-        return PlatformClient()
-
-    return client
-
-
 @pytest.mark.usefixtures("connection")
 def test_an_account_is_who_the_api_server_says_in_the_teams_whose_role_it_has(
     admin: Objects, team: str, tools: str, through: Callable[[str, str], PlatformClient]
 ) -> None:
-    _bind(admin, "caller", SPACE, _accounts(tools))
+    bind(admin, "caller", SPACE, accounts_of(tools))
     subject = {"kind": "ServiceAccount", "name": "nightly", "namespace": tools}
-    _bind(admin, "member", team, subject)
+    bind(admin, "member", team, subject)
     with through(tools, "nightly") as client:
         me = client.me()
         assert (me.user, me.teams) == (f"user:{tools}/nightly", [team])
@@ -113,8 +64,8 @@ def test_a_job_submitted_through_the_kubecontext_takes_the_whole_road(
     tools: str,
     through: Callable[[str, str], PlatformClient],
 ) -> None:
-    _bind(admin, "caller", SPACE, _accounts(tools))
-    _bind(admin, "member", team, {"kind": "ServiceAccount", "name": "nightly", "namespace": tools})
+    bind(admin, "caller", SPACE, accounts_of(tools))
+    bind(admin, "member", team, {"kind": "ServiceAccount", "name": "nightly", "namespace": tools})
     with through(tools, "nightly") as client:
         job = client.submit_job(
             "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 3}
@@ -145,7 +96,7 @@ def test_an_account_of_a_teams_namespace_belongs_to_it_and_to_no_other(
 ) -> None:
     account = {"name": "ci", "namespace": team}
     admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
-    _bind(admin, "caller", SPACE, _accounts(team))
+    bind(admin, "caller", SPACE, accounts_of(team))
     with through(team, "ci") as client:
         me = client.me()
         assert (me.user, me.teams) == (f"user:{team}/ci", [team])
@@ -160,7 +111,7 @@ def test_an_account_without_any_role_is_known_and_may_do_nothing(
     unread = pytest.raises(NotAllowedError, match="may not read ConfigMap ml-platform/connection")
     with through(tools, "nightly") as client, unread:
         client.me()
-    _bind(admin, "caller", SPACE, _accounts(tools))
+    bind(admin, "caller", SPACE, accounts_of(tools))
     with through(tools, "nightly") as client:
         assert client.me().teams == []
         with pytest.raises(NotAllowedError, match=f"you are no member of {team}"):
@@ -179,7 +130,7 @@ def test_a_cluster_without_the_platform_says_so(
     admin: Objects, tools: str, through: Callable[[str, str], PlatformClient]
 ) -> None:
     admin.delete("v1", "ConfigMap", "connection", SPACE)
-    _bind(admin, "caller", SPACE, _accounts(tools))
+    bind(admin, "caller", SPACE, accounts_of(tools))
     with (
         through(tools, "nightly") as client,
         pytest.raises(NotFoundError, match="ConfigMap ml-platform/connection is missing"),
@@ -259,7 +210,7 @@ def answering(cluster: Cluster, admin: Objects) -> Iterator[None]:
 def test_the_service_in_the_cluster_is_reached_through_the_api_server(
     admin: Objects, tools: str, through: Callable[[str, str], PlatformClient]
 ) -> None:
-    _bind(admin, "caller", SPACE, _accounts(tools))
+    bind(admin, "caller", SPACE, accounts_of(tools))
     with through(tools, "nightly") as client:
 
         def reached() -> bool:
@@ -293,7 +244,7 @@ def pair(
         replica.start()
 
     def ordered() -> list[PlatformService]:
-        holder = _holder(admin).rpartition("_")[2]
+        holder = committer(admin).rpartition("_")[2]
         ports = [replica.url.rpartition(":")[2] for replica in replicas]
         return replicas[:: 1 if holder == ports[0] else -1] if holder in ports else []
 
@@ -301,11 +252,6 @@ def pair(
     yield first, second
     for replica in replicas:
         replica.stop()
-
-
-def _holder(admin: Objects) -> str:
-    found = admin.find(*LEASE)
-    return str(found["spec"]["holderIdentity"]) if found else ""
 
 
 def test_when_the_replica_that_commits_is_killed_the_other_goes_on(

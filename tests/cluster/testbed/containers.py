@@ -12,6 +12,7 @@ import psutil
 from testbed.images import BASE_NAME, REGISTRY, ProbeImage
 from testbed.layout import Layout
 from testbed.node import PAUSE_IMAGE
+from testbed.oci import Image
 from testbed.waiting import TestbedError
 
 
@@ -44,6 +45,14 @@ def import_images(layout: Layout, probe: ProbeImage) -> None:
     for name in present:
         if name.startswith(REGISTRY) and name not in (base, probe.reference):
             _ctr(layout, "images", "remove", name)  # of an earlier state of the tree
+
+
+def import_image(layout: Layout, image: Image, name: str) -> None:
+    """Bring a whole image in under the name that pods use; an earlier one of that name goes."""
+    with tempfile.TemporaryDirectory(dir=layout.state) as folder:
+        archive = Path(folder) / "image.tar"
+        image.write(archive, name, image.layers)
+        _ctr(layout, "images", "import", str(archive))
 
 
 def remove_containers(layout: Layout) -> None:

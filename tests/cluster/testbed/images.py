@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ _HOME = "opt/ml-platform"
 _ENVIRONMENT = f"{_HOME}/environments/main"
 # wget is what KubeRay's probes call.
 _PACKAGES = "python3,ca-certificates,wget"
-_RECIPE = "1"
+_RECIPE = "2"
 _SOURCES = (
     "/etc/apt/sources.list.d/debian.sources",
     "/etc/apt/sources.list.d/ubuntu.sources",
@@ -45,7 +46,7 @@ import sys
 from ray.scripts.scripts import main
 sys.exit(main())
 """
-_PARTS = ("debian", "environment")
+_LAYER, _RECORD = "layer.tar", "layer.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class ProbeImage:
 
 def probe_image(say: Callable[[str], None]) -> ProbeImage:
     """Build what is not in the cache; a minute and a half the first time."""
-    base = _base_layers(say)
+    debian = debian_layer(say)
+    requirements = PROBE / "requirements" / "main.txt"
+    base = [debian, environment_layer(say, debian, _ENVIRONMENT, requirements)]
     start = {"PATH": _PATH, "LANG": "C.UTF-8"}
     # Also the sandbox of every pod: it shares the layers, and only has to exist.
     sleeper = Image(base, start, ["sleep", "infinity"])
@@ -74,36 +77,52 @@ def probe_image(say: Callable[[str], None]) -> ProbeImage:
     return ProbeImage(image, sleeper)
 
 
-def _folder() -> Path:
+def images_folder() -> Path:
+    """Where layers are kept."""
     return cache_folder() / "images"
 
 
-def _base_layers(say: Callable[[str], None]) -> list[Layer]:
-    requirements = PROBE / "requirements" / "main.txt"
+def debian_layer(say: Callable[[str], None]) -> Layer:
+    """Debian with Python, and nothing else that is not needed."""
     suite = _suite()
-    inputs = [_RECIPE, _PACKAGES, suite, platform.machine(), requirements.read_text()]
-    folder = _folder() / f"base-{_hash(*inputs)}"
-    records = {name: folder / f"{name}.json" for name in _PARTS}
-    if not all(record.exists() for record in records.values()):
-        say("building the base image: Debian and Ray")
+    folder = images_folder() / f"debian-{hash_of(_RECIPE, _PACKAGES, suite, platform.machine())}"
+    record = folder / _RECORD
+    if not record.exists():
+        say("building the base image: Debian")
         folder.mkdir(parents=True, exist_ok=True)
         root = folder / "root"
         _debian(root, suite)
-        _environment(root, requirements)
-        outside = write_layer(folder / "debian.tar", {"": root}, leave_out=(_HOME,))
-        inside = write_layer(folder / "environment.tar", {_HOME: root / _HOME})
-        for name, layer in zip(_PARTS, (outside, inside), strict=True):
-            layer.save(records[name])
+        write_layer(folder / _LAYER, {"": root}).save(record)
         shutil.rmtree(root)
-    return [Layer.load(folder / f"{name}.tar", record) for name, record in records.items()]
+    return Layer.load(folder / _LAYER, record)
+
+
+def environment_layer(
+    say: Callable[[str], None], debian: Layer, environment: str, requirements: Path
+) -> Layer:
+    """A virtual environment at a place in the image, of the image's Python, with locked packages."""
+    key = hash_of(_RECIPE, debian.digest, environment, requirements.read_text())
+    folder = images_folder() / f"environment-{key}"
+    record = folder / _RECORD
+    if not record.exists():
+        say(f"building a layer: the packages of {requirements.relative_to(ROOT)}")
+        root = folder / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(parents=True)
+        with tarfile.open(debian.file) as archive:
+            archive.extractall(root, filter="fully_trusted")
+        _environment(root, environment, requirements)
+        write_layer(folder / _LAYER, {environment: root / environment}).save(record)
+        shutil.rmtree(root)
+    return Layer.load(folder / _LAYER, record)
 
 
 def _probe_layer() -> Layer:
     files = sorted(path for path in PROBE.rglob("*") if path.is_file() and path.suffix != ".pyc")
     content = [f"{path.relative_to(PROBE)}\0{path.read_text()}" for path in files]
     content += [RUN_DIRECTORY.read_text(), LAUNCHER.read_text()]
-    folder = _folder() / f"probe-{_hash(*content)}"
-    record = folder / "layer.json"
+    folder = images_folder() / f"probe-{hash_of(*content)}"
+    record = folder / _RECORD
     if not record.exists():
         launcher = folder / "bin" / "launcher"
         launcher.parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +133,8 @@ def _probe_layer() -> Layer:
         shutil.copytree(PROBE, code, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copyfile(RUN_DIRECTORY, code / "probe" / RUN_DIRECTORY.name)
         sources = {f"{_HOME}/bin": launcher.parent, f"{_HOME}/code": code}
-        write_layer(folder / "layer.tar", sources).save(record)
-    return Layer.load(folder / "layer.tar", record)
+        write_layer(folder / _LAYER, sources).save(record)
+    return Layer.load(folder / _LAYER, record)
 
 
 def _suite() -> str:
@@ -132,16 +151,16 @@ def _debian(root: Path, suite: str) -> None:
     sources = [path for path in _SOURCES if Path(path).exists()][:1]
     leave_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
     command = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={_PACKAGES}"]
-    _run([*command, *leave_out, suite, str(root), *sources])
+    run([*command, *leave_out, suite, str(root), *sources])
     profile = root / "etc" / "profile.d" / "ml-platform.sh"
     profile.write_text(f"PATH={_PATH}\n")  # Debian's /etc/profile forgets the image's PATH
 
 
-def _environment(root: Path, requirements: Path) -> None:
-    """A virtual environment of the image's Python, filled from outside: no network inside."""
+def _environment(root: Path, environment: str, requirements: Path) -> None:
+    """Filled from outside: there is no network inside."""
     python = (root / "usr" / "bin" / "python3").readlink().name
     version = python.removeprefix("python")
-    folder = root / _ENVIRONMENT
+    folder = root / environment
     packages = folder / "lib" / python / "site-packages"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(f"/usr/bin/{python}")
@@ -155,19 +174,19 @@ def _environment(root: Path, requirements: Path) -> None:
     ]
     command += ["--only-binary", ":all:", "--require-hashes", "--no-deps"]
     command += ["--target", str(packages), "-r", str(requirements)]
-    _run(command, uv_environment(os.environ, cache_folder() / "uv"))
+    run(command, uv_environment(os.environ, cache_folder() / "uv"))
     shutil.rmtree(packages / "bin", ignore_errors=True)
     ray = folder / "bin" / "ray"
-    ray.write_text(_RAY.format(environment=_ENVIRONMENT))
+    ray.write_text(_RAY.format(environment=environment))
     ray.chmod(0o755)
     # Pods cannot write beside the code: without this each start compiles all of it again.
-    _run(
-        ["chroot", str(root), python, "-m", "compileall", "-q", "-j", "2", f"/{_ENVIRONMENT}/lib"],
+    run(
+        ["chroot", str(root), python, "-m", "compileall", "-q", "-j", "2", f"/{environment}/lib"],
         ok=(0, 1),
     )
 
 
-def _run(
+def run(
     command: list[str], environment: Mapping[str, str] | None = None, ok: tuple[int, ...] = (0,)
 ) -> None:
     done = subprocess.run(
@@ -181,5 +200,5 @@ def _run(
         raise TestbedError(f"{command[0]} failed: {done.stderr.strip()[-2000:]}")
 
 
-def _hash(*texts: str) -> str:
+def hash_of(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

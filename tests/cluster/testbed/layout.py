@@ -124,6 +124,11 @@ class Layout:
         return self.state / "tree"
 
     @property
+    def shared(self) -> Path:
+        """What the service's replicas share when they run as pods."""
+        return self.state / "shared"
+
+    @property
     def repository(self) -> Path:
         """The bare GitOps repository that Argo CD reads."""
-        return self.state / "gitops.git"
+        return self.shared / "gitops.git"

@@ -45,6 +45,7 @@ class Image:
     layers: list[Layer]
     environment: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
+    entrypoint: list[str] = field(default_factory=list)
     user: str = ""
     workdir: str = "/"
 
@@ -88,6 +89,8 @@ class Image:
         }
         if self.command:
             start["Cmd"] = self.command
+        if self.entrypoint:
+            start["Entrypoint"] = self.entrypoint
         if self.user:
             start["User"] = self.user
         config = {

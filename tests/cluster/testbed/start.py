@@ -41,7 +41,7 @@ _RELEASED = ("argocd", "kuberay", "kueue")
 # Host processes stand in for these two Applications.
 _NOT_SYNCED = {"kuberay", "kueue"}
 # What of the service is applied: its pods are not.
-_RIGHTS = {
+RIGHTS = {
     "Namespace",
     "ServiceAccount",
     "ClusterRole",
@@ -221,7 +221,7 @@ class Start:
         """What an administrator applies once; Argo CD brings the rest from Git."""
         # The service is a process beside the cluster, with the account and the rights of its pods.
         service = self._rendering.render("platform/ml-platform")
-        self._cluster.objects.apply_all(item for item in service if item["kind"] in _RIGHTS)
+        self._cluster.objects.apply_all(item for item in service if item["kind"] in RIGHTS)
         shipped = self._rendering.render("clusters/workload")
         self._cluster.objects.apply_all(
             item for item in shipped if item["metadata"]["name"] not in _NOT_SYNCED

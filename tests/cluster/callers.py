@@ -1,0 +1,35 @@
+"""Accounts of the cluster, what an administrator lets them do, and who commits."""
+
+from __future__ import annotations
+
+import secrets
+
+from testbed.objects import Objects
+
+SPACE = "ml-platform"
+RBAC = "rbac.authorization.k8s.io"
+LEASE = ("coordination.k8s.io/v1", "Lease", "committer", SPACE)
+
+
+def bind(admin: Objects, role: str, namespace: str, subject: dict[str, str]) -> None:
+    """A role of a namespace for one more subject, as an administrator gives it."""
+    admin.create(
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": f"test-{secrets.token_hex(3)}", "namespace": namespace},
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
+            "subjects": [subject],
+        }
+    )
+
+
+def accounts_of(namespace: str) -> dict[str, str]:
+    group = f"system:serviceaccounts:{namespace}"
+    return {"apiGroup": RBAC, "kind": "Group", "name": group}
+
+
+def committer(admin: Objects) -> str:
+    """Which replica of the service holds the Lease; empty when none does."""
+    found = admin.find(*LEASE)
+    return str(found["spec"].get("holderIdentity") or "") if found else ""
