@@ -19,7 +19,7 @@ TEAM = "stellarator-design"
 def fill_in(page: Page, watched: WatchedPage) -> None:
     choose(page, "Workload", "Stellarator shape optimisation")
     choose(page, "Preset", "Quick look")
-    expect(page.get_by_role("textbox", name="Optimisation time (s)")).to_have_value("300")
+    expect(page.get_by_role("textbox", name="Time limit of the search (s)")).to_have_value("900")
     page.get_by_role("textbox", name="Name (optional)").fill("quick-look")
     watched.check_accessibility()
     press(page, "Next")
