@@ -8,44 +8,30 @@ Argo CD, admission policies, Kueue's webhooks and the API server.
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-from benchmarks.report import Report, percentile
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "cluster"))
-
-from kubernetes import client, watch
 from platform_service import PlatformService
 from probe_job import probe_manifest
-from testbed.attach import is_up, running_layout
 from testbed.cluster import Cluster
-from testbed.start import Start
-from testbed.stop import stop
 from testbed.teams import add_team, remove_team
-from testbed.waiting import wait_until
 
-from ml_platform.cluster.api_client import api_client
-from ml_platform.settings import ClusterAccess
+from benchmarks.cluster import QUEUES, Seen, any_cluster, name_of
+from benchmarks.report import Report, percentile
 
 TEAM, SHARDS = "bench", 16
 ACTIVE, SINGLE, SUSTAINED, SWEEP = 1000, 60, 200, 100
-QUEUE = "kueue.x-k8s.io/v1beta2"
+RAYJOBS = ("ray.io", "v1", "rayjobs")
 
 
 def run() -> Report:
     """Fill the team, then measure single jobs, as many as can be, and one commit of many."""
     report = Report("commit_to_rayjob")
-    with _cluster() as cluster, tempfile.TemporaryDirectory(prefix="bench-") as name:
+    with any_cluster() as cluster, tempfile.TemporaryDirectory(prefix="bench-") as name:
         platform = PlatformService(cluster, Path(name))
         add_team(cluster, TEAM, shards=SHARDS)
         try:
@@ -58,24 +44,24 @@ def run() -> Report:
 
 def _measure(report: Report, cluster: Cluster, platform: PlatformService) -> None:
     hold = {"spec": {"stopPolicy": "Hold"}}
-    cluster.objects.patch(QUEUE, "LocalQueue", TEAM, hold, TEAM)
+    cluster.objects.patch(QUEUES, "LocalQueue", TEAM, hold, TEAM)
     platform.record_probe()
     platform.start()
-    with _Seen(cluster) as seen:
+    with Seen(cluster, RAYJOBS, name_of, TEAM) as seen:
         _fill(report, platform, seen)
         _one_by_one(report, platform, seen)
         _as_many_as_can_be(report, platform, seen)
         _sweep(report, cluster, seen)
 
 
-def _fill(report: Report, platform: PlatformService, seen: _Seen) -> None:
+def _fill(report: Report, platform: PlatformService, seen: Seen) -> None:
     committed = _submit_all(platform, ACTIVE)
     seen.wait(committed, 1200)
     took = max(seen.at[job] for job in committed) - min(committed.values())
     report.add("fill_jobs_per_s", ACTIVE / took, f"{ACTIVE} jobs at once into {SHARDS} shards")
 
 
-def _one_by_one(report: Report, platform: PlatformService, seen: _Seen) -> None:
+def _one_by_one(report: Report, platform: PlatformService, seen: Seen) -> None:
     """One job a second; the time from its commit's acknowledgement to its RayJob."""
     committed: dict[str, float] = {}
     service = platform.client
@@ -93,7 +79,7 @@ def _one_by_one(report: Report, platform: PlatformService, seen: _Seen) -> None:
     report.add("max_s", max(delays), "the slowest of them")
 
 
-def _as_many_as_can_be(report: Report, platform: PlatformService, seen: _Seen) -> None:
+def _as_many_as_can_be(report: Report, platform: PlatformService, seen: Seen) -> None:
     committed = _submit_all(platform, SUSTAINED)
     seen.wait(committed, 600)
     took = max(seen.at[job] for job in committed) - min(committed.values())
@@ -101,7 +87,7 @@ def _as_many_as_can_be(report: Report, platform: PlatformService, seen: _Seen) -
     report.add("sustained_jobs_per_s", SUSTAINED / took, note)
 
 
-def _sweep(report: Report, cluster: Cluster, seen: _Seen) -> None:
+def _sweep(report: Report, cluster: Cluster, seen: Seen) -> None:
     """The same files: one commit through Argo CD, and `kubectl apply` of a folder."""
     ours = [
         probe_manifest(cluster.image, TEAM, name="sweep", pool="fake-gpu") for _ in range(SWEEP)
@@ -146,57 +132,3 @@ def _submit_all(platform: PlatformService, count: int) -> dict[str, float]:
 
     with ThreadPoolExecutor(16) as pool:
         return dict(pool.map(submit, range(count)))
-
-
-class _Seen:
-    """When each RayJob of the team was first seen by a watch."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.at: dict[str, float] = {}
-        self._api = client.CustomObjectsApi(
-            api_client(ClusterAccess(kubeconfig=cluster.kubeconfig))
-        )
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> _Seen:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-
-    def wait(self, jobs: dict[str, float], seconds: float) -> None:
-        wait_until(
-            lambda: jobs.keys() <= self.at.keys(),
-            f"{len(jobs)} RayJobs are there",
-            seconds,
-            pause=0.2,
-            explain=lambda: f"{len(jobs.keys() - self.at.keys())} are missing",
-        )
-
-    def _follow(self) -> None:
-        while not self._stopped.is_set():
-            stream = watch.Watch().stream(
-                self._api.list_namespaced_custom_object,
-                "ray.io", "v1", TEAM, "rayjobs", timeout_seconds=300,
-            )  # fmt: skip
-            for event in stream:
-                self.at.setdefault(event["object"]["metadata"]["name"], time.time())
-
-
-@contextmanager
-def _cluster() -> Iterator[Cluster]:
-    """The test cluster that is up, or one for this run alone."""
-
-    def say(text: str) -> None:
-        print(f"cluster: {text}", file=sys.stderr, flush=True)
-
-    layout = running_layout(say)
-    if is_up(layout):
-        yield Cluster.of(layout)
-        return
-    try:
-        yield Start(layout, say).run()
-    finally:
-        stop(layout, say)
