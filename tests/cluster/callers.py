@@ -29,6 +29,17 @@ def accounts_of(namespace: str) -> dict[str, str]:
     return {"apiGroup": RBAC, "kind": "Group", "name": group}
 
 
+def let_submit(admin: Objects, namespace: str, team: str) -> None:
+    """Let the account `nightly` of a namespace call the service, as a member of a team."""
+    bind(admin, "caller", SPACE, accounts_of(namespace))
+    bind(
+        admin,
+        "member",
+        team,
+        {"kind": "ServiceAccount", "name": "nightly", "namespace": namespace},
+    )
+
+
 def committer(admin: Objects) -> str:
     """Which replica of the service holds the Lease; empty when none does."""
     found = admin.find(*LEASE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from callers import SPACE, accounts_of, bind, committer
+from callers import SPACE, accounts_of, bind, committer, let_submit
 from jobs import JobOnCluster
 from platform_service import PROBE, VERSION, PlatformService
 from testbed.cluster import Cluster
@@ -42,9 +42,7 @@ def _connection(data: dict[str, str]) -> dict[str, Any]:
 def test_an_account_is_who_the_api_server_says_in_the_teams_whose_role_it_has(
     admin: Objects, team: str, tools: str, through: Callable[[str, str], PlatformClient]
 ) -> None:
-    bind(admin, "caller", SPACE, accounts_of(tools))
-    subject = {"kind": "ServiceAccount", "name": "nightly", "namespace": tools}
-    bind(admin, "member", team, subject)
+    let_submit(admin, tools, team)
     with through(tools, "nightly") as client:
         me = client.me()
         assert (me.user, me.teams) == (f"user:{tools}/nightly", [team])
@@ -64,8 +62,7 @@ def test_a_job_submitted_through_the_kubecontext_takes_the_whole_road(
     tools: str,
     through: Callable[[str, str], PlatformClient],
 ) -> None:
-    bind(admin, "caller", SPACE, accounts_of(tools))
-    bind(admin, "member", team, {"kind": "ServiceAccount", "name": "nightly", "namespace": tools})
+    let_submit(admin, tools, team)
     with through(tools, "nightly") as client:
         job = client.submit_job(
             "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 3}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from callers import SPACE, accounts_of, bind, committer
+from callers import SPACE, committer, let_submit
 from conftest import say
 from jobs import JobOnCluster
 from platform_service import PROBE, VERSION, PlatformService
@@ -143,8 +143,7 @@ def test_a_job_takes_the_whole_road_while_the_committing_pod_goes(
     shipped: Shipped,
     through: Callable[[str, str], PlatformClient],
 ) -> None:
-    bind(admin, "caller", SPACE, accounts_of(tools))
-    bind(admin, "member", team, {"kind": "ServiceAccount", "name": "nightly", "namespace": tools})
+    let_submit(admin, tools, team)
     request: dict[str, Any] = {"team": team, "pool": "test", "workers": 1, "attempts": 1}
     with through(tools, "nightly") as client:
         job = client.submit_job("probe", VERSION, parameters={"seconds": 10}, **request)

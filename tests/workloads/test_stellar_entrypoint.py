@@ -18,7 +18,12 @@ def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(tmp_path: Pa
     with subprocess.Popen(
         [PYTHON, "-m", "stellar_optimization"],
         cwd=DESIGNS.parent,
-        env={**environment, "JOB_DIR": tmp_path.as_uri(), "JOB_WORKERS": "1"},
+        env={
+            **environment,
+            "RAY_AUTH_MODE": "disabled",  # else Ray looks in the home folder, and may write there
+            "JOB_DIR": tmp_path.as_uri(),
+            "JOB_WORKERS": "1",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -7,6 +7,7 @@ from stellar_optimization.parameters import Parameters
 from stellar_optimization.search_state import SMOOTHINGS, SearchState
 
 STAGES = Parameters(modes=4, stage_solves=35, max_solves=0)  # 70 with two modes
+COUNTED = Parameters(modes=2, max_solves=30)
 
 
 @pytest.fixture
@@ -84,30 +85,24 @@ def test_a_start_without_equilibrium_ends_its_search(search: SearchState) -> Non
     assert search.finished
 
 
-def test_solves_are_counted_without_the_failed_ones_and_end_at_a_feasible_design() -> None:
-    search, quick = (
-        SearchState({}, modes=3, weight=0.3, usual_weight=0.3),
-        Parameters(max_solves=30),
-    )
+def test_solves_are_counted_without_the_failed_ones_and_end_at_a_feasible_design(
+    search: SearchState,
+) -> None:
     _find(search, 39, failed_solves=10)
-    search.turn(quick)
+    search.turn(COUNTED)
     assert not search.finished
     _find(search, 40, violation=0.02)
-    search.turn(quick)
+    search.turn(COUNTED)
     assert not search.finished
     _find(search, 41)
-    search.turn(quick)
+    search.turn(COUNTED)
     assert search.finished
 
 
-def test_a_search_that_finds_nothing_feasible_ends_a_little_later() -> None:
-    search, quick = (
-        SearchState({}, modes=3, weight=0.3, usual_weight=0.3),
-        Parameters(max_solves=30),
-    )
+def test_a_search_that_finds_nothing_feasible_ends_a_little_later(search: SearchState) -> None:
     _find(search, 44, violation=0.02)
-    search.turn(quick)
+    search.turn(COUNTED)
     assert not search.finished
     _find(search, 45, violation=0.02)
-    search.turn(quick)
+    search.turn(COUNTED)
     assert search.finished
