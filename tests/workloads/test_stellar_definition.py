@@ -6,10 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from stellar_optimization import problem
-from stellar_optimization.design import DESIGNS, design_names, load_design
-from stellar_optimization.parameters import Job, Parameters
-from stellar_optimization.start import ELLIPSE, rotating_ellipse, start_of
+from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.design import DESIGNS, design_names, load_design
+from stellar_optimization.run.parameters import Job, Parameters
+from stellar_optimization.search.start import ELLIPSE, rotating_ellipse, start_of
 
 DEFINITION = yaml.safe_load((DESIGNS.parent / "workload.yaml").read_text())
 SCHEMA = DEFINITION["parameters"]

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from stellar_optimization.design import DESIGNS
+from stellar_optimization.problems.design import DESIGNS
 
 PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
 

@@ -10,7 +10,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from stellar_optimization.design import DESIGNS, load_design
+from stellar_optimization.problems.design import DESIGNS, load_design
 
 
 def _run(variable: str, *arguments: str) -> str:
@@ -32,7 +32,7 @@ def _evaluate(expression: str) -> Any:
     """Value of an expression over `geometry` and two boundaries (r_cos, z_sin) of one period."""
     program = f"""
 import json, numpy as np, jax.numpy as jnp
-from stellar_optimization import geometry
+from stellar_optimization.physics import geometry
 
 def torus(minor, stretch=1.0, shift=0.0):
     r, z = np.zeros((3, 3)), np.zeros((3, 3))
@@ -79,8 +79,8 @@ def test_a_d_shape_has_the_triangularity_of_its_second_harmonic() -> None:
 def test_the_jacobian_is_that_of_central_differences() -> None:
     program = """
 import numpy as np
-from stellar_optimization.design import load_design
-from stellar_optimization.screening import ScreeningModel
+from stellar_optimization.problems.design import load_design
+from stellar_optimization.search.screening import ScreeningModel
 
 boundary = load_design("coarse").boundary
 model = ScreeningModel(boundary.n_field_periods, 2)
@@ -99,6 +99,6 @@ print(model.evaluate(5 * x))
 @pytest.mark.parametrize("name", ["coarse", "full"])
 def test_the_stored_low_fidelity_score_is_reproduced(name: str) -> None:
     path = str(DESIGNS / f"{name}.json")
-    arguments = ("-m", "stellar_optimization.score", "--fidelity", "low", path)
+    arguments = ("-m", "stellar_optimization.problems.score", "--fidelity", "low", path)
     result = json.loads(_run("STELLAR_SCORE_PYTHON", *arguments).splitlines()[-1])
     assert result["score"] == pytest.approx(load_design(name).score("low"), abs=1e-5)

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from stellar_optimization.design import DESIGNS
+from stellar_optimization.problems.design import DESIGNS
 
 PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
 pytestmark = [

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from stellar_optimization.run_directory import RunDirectory
+from stellar_optimization.run.run_directory import RunDirectory
 
 
 def _directory(path: Path, attempt: int = 0) -> RunDirectory:

@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from stellar_optimization.design import DESIGNS
+from stellar_optimization.problems.design import DESIGNS
 
 PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
 pytestmark = pytest.mark.skipif(
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(
 LONELY = """
 import json
 import numpy as np
-from stellar_optimization.geometry import SECTIONS
-from stellar_optimization.screening import Screening
-from stellar_optimization.search import Progress, Search
+from stellar_optimization.physics.geometry import SECTIONS
+from stellar_optimization.search.screening import Screening
+from stellar_optimization.search.search import Progress, Search
 
 class Model:
     roughness = np.zeros(2)
@@ -42,10 +42,10 @@ print(json.dumps([progress.settled, progress.failed_solves, progress.cost]))
 CONTINUED = """
 import json
 import numpy as np
-from stellar_optimization import journal
-from stellar_optimization.geometry import SECTIONS
-from stellar_optimization.screening import Screening
-from stellar_optimization.search import COUNTS, Progress, Search
+from stellar_optimization.search.search import journal
+from stellar_optimization.physics.geometry import SECTIONS
+from stellar_optimization.search.screening import Screening
+from stellar_optimization.search.search import COUNTS, Progress, Search
 
 class Model:
     roughness = np.linspace(0.0, 1.0, 6)

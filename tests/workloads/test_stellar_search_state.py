@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from stellar_optimization.parameters import Parameters
-from stellar_optimization.search_state import SMOOTHINGS, SearchState
+from stellar_optimization.run.parameters import Parameters
+from stellar_optimization.search.search_state import SMOOTHINGS, SearchState
 
 STAGES = Parameters(modes=4, stage_solves=35, max_solves=0)  # 70 with two modes
 COUNTED = Parameters(modes=2, max_solves=30)

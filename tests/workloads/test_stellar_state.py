@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from stellar_optimization.candidate import Candidate
-from stellar_optimization.design import load_design
-from stellar_optimization.parameters import Parameters
-from stellar_optimization.search_state import EXCHANGE
-from stellar_optimization.start import start_of
-from stellar_optimization.state import State
+from stellar_optimization.problems.design import load_design
+from stellar_optimization.run.parameters import Parameters
+from stellar_optimization.search.candidate import Candidate
+from stellar_optimization.search.search_state import EXCHANGE
+from stellar_optimization.search.start import start_of
+from stellar_optimization.search.state import State
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import sys
 
 import ray
 
-from stellar_optimization.campaign import Campaign, Superseded, Terminated
-from stellar_optimization.parameters import Job
-from stellar_optimization.results import write_results
-from stellar_optimization.run_directory import RunDirectory
-from stellar_optimization.start import start_of
-from stellar_optimization.state import State
+from stellar_optimization.run.parameters import Job
+from stellar_optimization.run.results import write_results
+from stellar_optimization.run.run_directory import RunDirectory
+from stellar_optimization.search.campaign import Campaign, Superseded, Terminated
+from stellar_optimization.search.start import start_of
+from stellar_optimization.search.state import State
 
 EXIT_SUPERSEDED = 75
 EXIT_TERMINATED = 143

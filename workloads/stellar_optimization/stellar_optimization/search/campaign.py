@@ -7,13 +7,13 @@ from typing import Any
 
 import ray
 
-from stellar_optimization import problem
-from stellar_optimization.candidate import Candidate
-from stellar_optimization.parameters import Job
-from stellar_optimization.run_directory import RunDirectory
-from stellar_optimization.search_state import SearchState
-from stellar_optimization.state import State
-from stellar_optimization.worker import Worker
+from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.run.parameters import Job
+from stellar_optimization.run.run_directory import RunDirectory
+from stellar_optimization.search.candidate import Candidate
+from stellar_optimization.search.search_state import SearchState
+from stellar_optimization.search.state import State
+from stellar_optimization.search.worker import Worker
 
 SLICE = 10  # solves per slice of a search, about 5 seconds: what a killed driver loses per worker
 ATTENTION = 0.5  # seconds until SIGTERM is noticed

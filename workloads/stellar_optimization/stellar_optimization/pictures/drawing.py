@@ -14,10 +14,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from stellar_optimization import problem
-from stellar_optimization.candidate import Candidate
-from stellar_optimization.design import Boundary
-from stellar_optimization.field import BoundaryField
+from stellar_optimization.physics.field import BoundaryField
+from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.design import Boundary
+from stellar_optimization.search.candidate import Candidate
 
 PAGE = Path(__file__).with_name("boundary_3d.html")
 START, END = "#8a8f98", "#1f5fbf"

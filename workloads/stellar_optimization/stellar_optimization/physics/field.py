@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import vmecpp
 
-from stellar_optimization.design import Boundary
-from stellar_optimization.equilibrium import vmec_input
+from stellar_optimization.physics.equilibrium import vmec_input
+from stellar_optimization.problems.design import Boundary
 
 MODES = 10  # as the official evaluator solves
 ITERATIONS = 4000

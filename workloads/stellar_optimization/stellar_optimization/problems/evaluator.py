@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LOW_LIMIT = 20.0  # CPU seconds; a design that low fidelity solves takes 2 to 5
-PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
+PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 
 
 class OfficialEvaluator:
@@ -48,7 +48,7 @@ class OfficialEvaluator:
                     f"no Python at {self._python}; install requirements/score.txt there"
                 )
             self._process = subprocess.Popen(
-                [self._python, "-m", "stellar_optimization.score", "--serve"],
+                [self._python, "-m", "stellar_optimization.problems.score", "--serve"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # the solver's tables, thousands of lines

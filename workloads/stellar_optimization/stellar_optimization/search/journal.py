@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stellar_optimization.screening import Screening
+from stellar_optimization.search.screening import Screening
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """The official evaluator, run by the `score` environment's Python; the only module that runs there.
 
-    python -m stellar_optimization.score designs/coarse.json                 # the benchmark's score
-    python -m stellar_optimization.score --fidelity low designs/coarse.json
-    python -m stellar_optimization.score --serve                            # requests on stdin
+    python -m stellar_optimization.problems.score designs/coarse.json                 # the benchmark's score
+    python -m stellar_optimization.problems.score --fidelity low designs/coarse.json
+    python -m stellar_optimization.problems.score --serve                            # requests on stdin
 
 With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high", "limit": CPU
 seconds}` and is answered by one line on stdout: elongation, violations (aspect ratio, triangularity,

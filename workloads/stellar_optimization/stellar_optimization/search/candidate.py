@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from stellar_optimization import problem
+from stellar_optimization.problems import geometrical as problem
 
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
 LOW_IOTA_GATE = 0.05  # low-fidelity violation of the transform up to which high is tried

@@ -3,12 +3,12 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from stellar_optimization import problem
-from stellar_optimization.candidate import WORTHWHILE, Candidate
-from stellar_optimization.design import Design
-from stellar_optimization.parameters import Parameters
-from stellar_optimization.search_state import SIMILAR, SearchState
-from stellar_optimization.start import ELLIPSE
+from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.design import Design
+from stellar_optimization.run.parameters import Parameters
+from stellar_optimization.search.candidate import WORTHWHILE, Candidate
+from stellar_optimization.search.search_state import SIMILAR, SearchState
+from stellar_optimization.search.start import ELLIPSE
 
 FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
 CLOSE = 0.005  # expected scores this close are scored at high fidelity in one wave

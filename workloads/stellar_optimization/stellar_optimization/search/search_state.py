@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from stellar_optimization import problem
-from stellar_optimization.parameters import Parameters
+from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.run.parameters import Parameters
 
 FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
 LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP

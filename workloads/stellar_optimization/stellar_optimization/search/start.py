@@ -2,8 +2,8 @@
 
 import math
 
-from stellar_optimization.design import Boundary, Design, load_design
-from stellar_optimization.parameters import Parameters
+from stellar_optimization.problems.design import Boundary, Design, load_design
+from stellar_optimization.run.parameters import Parameters
 
 ELLIPSE = "ellipse"
 HELICAL_AXIS = 0.1  # excursion of the sections' centres, m; a planar axis has too little transform

@@ -19,11 +19,16 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from stellar_optimization.geometry import SECTIONS
-from stellar_optimization.journal import Answer
-from stellar_optimization.problem import MAX_ASPECT, MAX_TRIANGULARITY, MIN_IOTA, violation
-from stellar_optimization.screening import Screening, ScreeningModel
-from stellar_optimization.search_state import FEASIBLE, LARGEST_BOX
+from stellar_optimization.physics.geometry import SECTIONS
+from stellar_optimization.problems.geometrical import (
+    MAX_ASPECT,
+    MAX_TRIANGULARITY,
+    MIN_IOTA,
+    violation,
+)
+from stellar_optimization.search.journal import Answer
+from stellar_optimization.search.screening import Screening, ScreeningModel
+from stellar_optimization.search.search_state import FEASIBLE, LARGEST_BOX
 
 MARGIN = 0.006  # part of the official tolerance of 0.01 that the search uses up
 MIN_ASPECT = 3.4  # keeps away from very compact shapes, whose equilibria are hard to solve

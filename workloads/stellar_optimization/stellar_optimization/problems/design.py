@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DESIGNS = Path(__file__).resolve().parent.parent / "designs"
+DESIGNS = Path(__file__).resolve().parents[2] / "designs"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import ray
 
-from stellar_optimization.design import Boundary
-from stellar_optimization.evaluator import OfficialEvaluator
+from stellar_optimization.problems.design import Boundary
+from stellar_optimization.problems.evaluator import OfficialEvaluator
 
 DISTURBANCE = 0.01  # standard deviation of a seeded start, in scaled variables
 
@@ -38,8 +38,7 @@ class Worker:
         return {**self._report(self._search.advance(work)), "cpu": time.process_time() - began}
 
     def _continued(self, state: dict[str, Any], seed: int) -> Any:
-        from stellar_optimization import journal
-        from stellar_optimization.search import COUNTS, Progress, Search
+        from stellar_optimization.search.search import COUNTS, Progress, Search, journal
 
         boundary = Boundary.from_json(state["boundary"])
         model = self._model(boundary.n_field_periods, state["modes"])
@@ -58,15 +57,14 @@ class Worker:
 
     def _model(self, periods: int, modes: int) -> Any:
         """Compiled once: a search may come back to fewer modes."""
-        from stellar_optimization.screening import ScreeningModel
+        from stellar_optimization.search.screening import ScreeningModel
 
         if (periods, modes) not in self._models:
             self._models[periods, modes] = ScreeningModel(periods, modes)
         return self._models[periods, modes]
 
     def _report(self, progress: Any) -> dict[str, Any]:
-        from stellar_optimization import journal
-        from stellar_optimization.search import COUNTS, merit
+        from stellar_optimization.search.search import COUNTS, journal, merit
 
         found = progress.values is not None
         return {
@@ -83,7 +81,7 @@ class Worker:
         }
 
     def _design(self, x: np.ndarray, values: np.ndarray | None) -> dict[str, Any]:
-        from stellar_optimization.geometry import SECTIONS
+        from stellar_optimization.physics.geometry import SECTIONS
 
         shown = [] if values is None else values.tolist()
         return {
@@ -98,7 +96,7 @@ class Worker:
 
     def field(self, boundary: dict[str, Any], theta: Any, phi: Any) -> Any:
         """The BoundaryField at the angles (rad) of two arrays of one shape."""
-        from stellar_optimization.field import boundary_field
+        from stellar_optimization.physics.field import boundary_field
 
         return boundary_field(Boundary.from_json(boundary), theta, phi)
 

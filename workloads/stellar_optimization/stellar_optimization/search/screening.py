@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stellar_optimization import geometry
-from stellar_optimization.design import Boundary
-from stellar_optimization.equilibrium import Equilibrium, EquilibriumSolver
+from stellar_optimization.physics import geometry
+from stellar_optimization.physics.equilibrium import Equilibrium, EquilibriumSolver
+from stellar_optimization.problems.design import Boundary
 
 EXTRA_MODES = 2  # the equilibrium has this many modes more than the boundary
 SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|) - 1))

@@ -1,15 +1,16 @@
-"""What a finished attempt leaves for people: figures, the design, pictures."""
+"""What a finished attempt leaves for people: figures, the design, drawing."""
 
 import json
 from typing import Any
 
 import numpy as np
 
-from stellar_optimization import pictures, problem
-from stellar_optimization.campaign import Campaign
-from stellar_optimization.design import Boundary, Design
-from stellar_optimization.run_directory import RunDirectory
-from stellar_optimization.state import State
+from stellar_optimization.pictures import drawing
+from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.design import Boundary, Design
+from stellar_optimization.run.run_directory import RunDirectory
+from stellar_optimization.search.campaign import Campaign
+from stellar_optimization.search.state import State
 
 
 def write_results(campaign: Campaign, files: RunDirectory, start: Design) -> dict[str, Any]:
@@ -18,21 +19,21 @@ def write_results(campaign: Campaign, files: RunDirectory, start: Design) -> dic
     boundary = _final_boundary(state, start)
     summary = _summary(state, start)
     _write_json(files, "design.json", boundary.to_json())
-    theta, phi = pictures.surface_angles(boundary.n_field_periods)
+    theta, phi = drawing.surface_angles(boundary.n_field_periods)
     field = campaign.workers[0].field.remote(boundary.to_json(), theta, phi)
-    files.write_result("convergence.png", pictures.convergence(state.history, state.candidates))
-    files.write_result("constraints.png", pictures.constraints(*_violations(state)))
+    files.write_result("convergence.png", drawing.convergence(state.history, state.candidates))
+    files.write_result("constraints.png", drawing.constraints(*_violations(state)))
     campaign.check("drawing")
-    files.write_result("cross-sections.png", pictures.sections(start.boundary, boundary))
+    files.write_result("cross-sections.png", drawing.sections(start.boundary, boundary))
     try:
         found = campaign.get([field], "drawing")[0]
     except ValueError:  # a boundary without equilibrium still has a shape
         strength = np.ones_like(theta)
     else:
         strength = found.strength
-        drawn = pictures.field_strength(found, boundary.n_field_periods)
+        drawn = drawing.field_strength(found, boundary.n_field_periods)
         files.write_result("field-strength.png", drawn)
-    files.write_result("boundary-3d.html", pictures.surface_page(boundary, strength))
+    files.write_result("boundary-3d.html", drawing.surface_page(boundary, strength))
     campaign.check("drawing")
     # Last, so that whoever sees it sees everything.
     _write_json(files, "summary.json", summary)

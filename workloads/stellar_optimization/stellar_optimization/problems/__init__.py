@@ -1,0 +1,1 @@
+"""The benchmark: its problems, boundaries and designs in its format, its official evaluator."""

@@ -1,0 +1,1 @@
+"""One attempt of a job: its parameters, its run directory, its results."""
