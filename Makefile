@@ -79,6 +79,10 @@ lock: setup-python ## Resolve the newest allowed versions into requirements/*.tx
 science: ## Optimise a stellarator from a rotating ellipse to above the published score (PRESET=full, about 10 minutes)
 	@sh scripts/science.sh $(or $(PRESET),full)
 
+.PHONY: science-seeds
+science-seeds: ## The preset quick with ten seeds, and how often it beats the published score (about half an hour)
+	@sh scripts/science-seeds.sh
+
 .PHONY: bench
 bench: setup-python ## List the benchmarks, or run one: make bench NAME=submit
 	@.venv/bin/python -m benchmarks $(NAME)
