@@ -42,7 +42,7 @@ print(json.dumps([progress.settled, progress.failed_solves, progress.cost]))
 CONTINUED = """
 import json
 import numpy as np
-from stellar_optimization.search.search import journal
+from stellar_optimization.search import journal
 from stellar_optimization.physics.geometry import SECTIONS
 from stellar_optimization.search.screening import Screening
 from stellar_optimization.search.search import COUNTS, Progress, Search

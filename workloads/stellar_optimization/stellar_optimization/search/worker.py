@@ -38,7 +38,8 @@ class Worker:
         return {**self._report(self._search.advance(work)), "cpu": time.process_time() - began}
 
     def _continued(self, state: dict[str, Any], seed: int) -> Any:
-        from stellar_optimization.search.search import COUNTS, Progress, Search, journal
+        from stellar_optimization.search import journal
+        from stellar_optimization.search.search import COUNTS, Progress, Search
 
         boundary = Boundary.from_json(state["boundary"])
         model = self._model(boundary.n_field_periods, state["modes"])
@@ -64,7 +65,8 @@ class Worker:
         return self._models[periods, modes]
 
     def _report(self, progress: Any) -> dict[str, Any]:
-        from stellar_optimization.search.search import COUNTS, journal, merit
+        from stellar_optimization.search import journal
+        from stellar_optimization.search.search import COUNTS, merit
 
         found = progress.values is not None
         return {
