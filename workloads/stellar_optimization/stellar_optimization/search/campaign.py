@@ -7,6 +7,7 @@ from typing import Any
 
 import ray
 
+from stellar_optimization.learn.recorder import Place, Recorder
 from stellar_optimization.problems import geometrical as problem
 from stellar_optimization.run.parameters import Job
 from stellar_optimization.run.run_directory import RunDirectory
@@ -47,6 +48,7 @@ class Campaign:
 
     def __init__(self, job: Job, files: RunDirectory, state: State) -> None:
         self.job, self.files, self.state = job, files, state
+        self._recorder = Recorder(files, "geometrical")
         self._begun = time.monotonic()
         self._seconds_before = state.seconds
         self._terminated = False
@@ -100,6 +102,9 @@ class Campaign:
             self._take("compiling" if self.state.step == 0 else "searching")
         if self.state.search_seconds is None:
             self.state.search_seconds = self._seconds()
+            for index, search in enumerate(self.state.searches):
+                self._recorder.end(f"{index:03d}", search.slices + 1, search.held_row)
+                search.held_row = None
             self._record()
 
     def _score_finalists(self) -> None:
@@ -187,6 +192,14 @@ class Campaign:
             search = self.state.searches[task.worker]
             first = search.slices == 0 and task.worker == 0
             self.state.cpu_seconds += result.pop("cpu")
+            name = f"{task.worker:03d}"
+            origin = name if search.came_from is None else f"{search.came_from:03d}"
+            search.held_row = self._recorder.slice(
+                Place(name, origin, search.stage, task.worker),
+                search.slices,
+                search.held_row,
+                result,
+            )
             search.update(result)
             if first and search.feasible:
                 self.state.start_elongation = search.elongation

@@ -16,6 +16,7 @@ class Answer:
     screening: Screening | None
     differentiated: bool = False
     jacobian: np.ndarray | None = None
+    solve: int = 0  # its number in the search
 
 
 def to_json(journal: dict[bytes, Answer]) -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ def from_json(entries: list[dict[str, Any]]) -> dict[bytes, Answer]:
         if entry["values"] is not None:
             screening = Screening(x, _numbers(entry["values"]), _numbers(entry["official"]))
         jacobian = entry["jacobian"] and _numbers(entry["jacobian"]).reshape(-1, x.size)
-        journal[x.tobytes()] = Answer(screening, entry["differentiated"], jacobian)
+        journal[x.tobytes()] = Answer(screening, entry["differentiated"], jacobian, entry["solve"])
     return journal
 
 
@@ -41,6 +42,7 @@ def _entry(answer: Answer) -> dict[str, Any]:
         "values": None if point is None else _text(point.values),
         "official": None if point is None else _text(point.official),
         "differentiated": answer.differentiated,
+        "solve": answer.solve,
         "jacobian": None if answer.jacobian is None else _text(answer.jacobian),
     }
 

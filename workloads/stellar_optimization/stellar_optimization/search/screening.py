@@ -52,6 +52,8 @@ class ScreeningModel:
         self.size = len(self.scale)
         spectrum = np.where(m[free] + abs(n[free]) > 1, m[free] ** 2 + n[free] ** 2, 0)
         self.roughness = np.tile(spectrum, 2) * self.scale
+        self.metrics = [f"elongation_{section:02d}" for section in range(geometry.SECTIONS)]
+        self.metrics += ["aspect_ratio", "triangularity", "iota_per_period"]
         self._solver = EquilibriumSolver(periods, mpol, ntor)
         self._base = np.zeros(self._solver.shape)
         self._base[0, 0, ntor] = 1.0

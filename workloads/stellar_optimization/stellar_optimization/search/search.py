@@ -65,6 +65,14 @@ class Progress:
     sharpest: tuple[np.ndarray, np.ndarray] | None = None
 
 
+@dataclass
+class Solved:
+    """What a slice solved: points with their answers, and Jacobians of points solved in a slice before."""
+
+    points: list[tuple[np.ndarray, Answer]] = field(default_factory=list)
+    late: list[Answer] = field(default_factory=list)
+
+
 class _Astray(Exception):
     """SLSQP wanders among boundaries without equilibrium, from where it finds no way back."""
 
@@ -86,6 +94,7 @@ class Search:
         self._known = progress.journal  # answers to what SLSQP is going to ask
         self._points: dict[bytes, Screening | None] = {}
         self._last_jacobian: np.ndarray | None = None
+        self._solved = Solved()
         self._failures = 0  # in a row
         self._allowance = 0
         self._granted: queue.Queue[None] = queue.Queue()
@@ -102,6 +111,11 @@ class Search:
             if error := self._finished.get():
                 raise error
         return self.progress
+
+    def take_solved(self) -> Solved:
+        """All that was solved since the last call; not while the search is under way."""
+        solved, self._solved = self._solved, Solved()
+        return solved
 
     def _run(self) -> None:
         self._granted.get()
@@ -171,6 +185,8 @@ class Search:
                 answer = Answer(self.model.evaluate(x.copy()))  # SLSQP reuses its array
                 self.progress.solves += 1
                 self.progress.failed_solves += answer.screening is None
+                answer.solve = self.progress.solves
+                self._solved.points.append((x.copy(), answer))
             self.progress.journal[key] = answer
             self._points[key] = point = answer.screening
             self._failures = self._failures + 1 if point is None else 0
@@ -199,6 +215,8 @@ class Search:
             self.progress.jacobians += 1
             answer.jacobian = self.model.jacobian(point)
             answer.differentiated = True
+            if all(answer is not known for _, known in self._solved.points):
+                self._solved.late.append(answer)
         if answer.jacobian is not None:
             self._last_jacobian = answer.jacobian
         return self._last_jacobian

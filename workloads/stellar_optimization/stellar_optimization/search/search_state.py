@@ -52,6 +52,8 @@ class SearchState:
     sharpest_point: list[list[float]] = field(default_factory=list)
     runner_up: dict[str, Any] | None = None  # modes, elongation, boundary of the best one before
     milestones: list[dict[str, Any]] = field(default_factory=list)  # the same, at ends of stages
+    came_from: int | None = None  # the search from whose design this one went on
+    held_row: dict[str, Any] | None = None  # its last solve, whose Jacobian may yet come
 
     def update(self, progress: dict[str, Any]) -> None:
         """Take over what a slice brought; a feasible design that was left is the runner-up."""
@@ -90,8 +92,9 @@ class SearchState:
             else:
                 self.finished = True
 
-    def join(self, record: dict[str, Any]) -> None:
-        """Go on from another search's design, with a weight between both."""
+    def join(self, record: dict[str, Any], other: int) -> None:
+        """Go on from a design of the search `other`, with a weight between both."""
+        self.came_from = other
         self.usual_weight = math.sqrt(self.usual_weight * record["weight"])
         self.weight = self.usual_weight
         self._begin(max(self.modes, record["modes"]), record["boundary"])

@@ -86,15 +86,19 @@ class State:
         search = self.searches[index]
         due = len(search.records)
         if search.exchanged < due and not search.finished:
-            others = [other for i, other in enumerate(self.searches) if i != index]
-            if any(len(other.records) < due - 1 and not other.finished for other in others):
+            others = [(i, other) for i, other in enumerate(self.searches) if i != index]
+            if any(len(other.records) < due - 1 and not other.finished for _, other in others):
                 return False
             search.exchanged = due
             rivals = [
-                r for other in others for r in other.records[: due - 1][-1:] if search.lags(r)
+                (i, r)
+                for i, other in others
+                for r in other.records[: due - 1][-1:]
+                if search.lags(r)
             ]
             if rivals:
-                search.join(min(rivals, key=lambda record: record["merit"]))
+                other, record = min(rivals, key=lambda rival: rival[1]["merit"])
+                search.join(record, other)
         if not search.finished:
             search.turn(parameters)
         return not search.finished

@@ -35,7 +35,36 @@ class Worker:
         began = time.process_time()
         if state is not None:
             self._search = self._continued(state, seed)
-        return {**self._report(self._search.advance(work)), "cpu": time.process_time() - began}
+        report = self._report(self._search.advance(work))
+        return {**report, **self._solved(), "cpu": time.process_time() - began}
+
+    def _solved(self) -> dict[str, Any]:
+        """The slice's solves as the recorder takes them: `rows`, and Jacobians of earlier ones by solve."""
+        from stellar_optimization.learn.rows import spread
+
+        model, solved = self._search.model, self._search.take_solved()
+
+        def table(answer: Any) -> list[float] | None:
+            if answer.jacobian is None:
+                return None
+            return spread(answer.jacobian, model.scale, model.modes)
+
+        rows = []
+        for x, answer in solved.points:
+            boundary, point = model.boundary(x), answer.screening
+            rows.append(
+                {
+                    "solve": answer.solve,
+                    "n_field_periods": boundary.n_field_periods,
+                    "modes": model.modes,
+                    "r_cos": [value for line in boundary.r_cos for value in line],
+                    "z_sin": [value for line in boundary.z_sin for value in line],
+                    "values": None if point is None else point.values.tolist(),
+                    "jacobian": table(answer),
+                }
+            )
+        late = {answer.solve: table(answer) for answer in solved.late}
+        return {"rows": rows, "late_jacobians": late, "metrics": model.metrics}
 
     def _continued(self, state: dict[str, Any], seed: int) -> Any:
         from stellar_optimization.search import journal

@@ -1,0 +1,1 @@
+"""Learning from forward solves: rows, a surrogate trained on them, starts that it proposes."""
