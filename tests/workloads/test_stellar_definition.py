@@ -23,7 +23,8 @@ def test_defaults_of_the_schema_are_those_of_the_code() -> None:
 def test_every_parameter_is_explained_and_bounded() -> None:
     for name, entry in SCHEMA["properties"].items():
         assert {"title", "description", "default"} <= entry.keys(), name
-        assert "enum" in entry or {"minimum", "maximum"} <= entry.keys(), name
+        bounds = [{"enum"}, {"minimum", "maximum"}, {"pattern", "maxLength"}]
+        assert any(bound <= entry.keys() for bound in bounds), name
 
 
 def test_starts_on_offer_are_the_stored_designs_and_the_ellipse() -> None:
@@ -36,7 +37,7 @@ def test_a_job_without_a_preset_does_what_quick_does() -> None:
 
 def test_the_log_names_parameters_in_words() -> None:
     described = Parameters().describe()
-    assert described.startswith("start coarse, modes 3, spectral weight 0.3, seed 0, ellipse")
+    assert described.startswith("task optimise, start coarse, modes 3, spectral weight 0.3, seed 0, ellipse")
 
 
 @pytest.mark.parametrize("name", DEFINITION["presets"])

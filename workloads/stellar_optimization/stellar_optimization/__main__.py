@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
+from typing import Any
 
 import ray
 
+from stellar_optimization.learn.dataset import NoData
 from stellar_optimization.run.parameters import Job
 from stellar_optimization.run.results import write_results
 from stellar_optimization.run.run_directory import RunDirectory
@@ -15,14 +17,28 @@ from stellar_optimization.search.state import State
 
 EXIT_SUPERSEDED = 75
 EXIT_TERMINATED = 143
+EXIT_NO_DATA = 1
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, _end_at_once)
     job = Job.from_environment()
-    start = start_of(job.parameters)
     files = RunDirectory(job.directory, job.attempt)
-    saved = files.newest_checkpoint()
+    try:
+        return TASKS[job.parameters.task](job, files, files.newest_checkpoint())
+    except NoData as error:
+        print(f"nothing to learn from: {error}", flush=True)
+        return EXIT_NO_DATA
+    except Superseded:
+        print("a later attempt has claimed this job; ending", flush=True)
+        return EXIT_SUPERSEDED
+    except Terminated as activity:
+        print(f"ended by SIGTERM while {activity}; it is saved", flush=True)
+        return EXIT_TERMINATED
+
+
+def _optimise(job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> int:
+    start = start_of(job.parameters)
     state = State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
     workers = "1 worker" if job.workers == 1 else f"{job.workers} workers"
     print(f"job {job.job_id}, attempt {job.attempt}, {workers}; {job.parameters.describe()}")
@@ -32,20 +48,33 @@ def main() -> int:
         print(f"resumed at step {state.step}, {state.seconds:.0f} s of work done", flush=True)
     _connect(job.workers)
     campaign = Campaign(job, files, state)
-    try:
-        campaign.run()
-        summary = write_results(campaign, files, start)
-    except Superseded:
-        print("a later attempt has claimed this job; ending", flush=True)
-        return EXIT_SUPERSEDED
-    except Terminated as activity:
-        print(f"ended by SIGTERM while {activity}; step {state.step} is saved", flush=True)
-        return EXIT_TERMINATED
+    campaign.run()
+    summary = write_results(campaign, files, start)
     if reason := summary.get("no_official_score"):
         print(f"done: no official score: {reason}", flush=True)
     else:
         print(f"done: official score {summary['official_score']:.6f}", flush=True)
     return 0
+
+
+def _train(job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> int:
+    # Here, since a search needs none of it: JAX and Ray Train take seconds to import.
+    from stellar_optimization.learn.training_job import TrainingJob
+
+    print(
+        f"job {job.job_id}, attempt {job.attempt}: training on rows from {job.parameters.rows_from}"
+    )
+    training = TrainingJob(job, files, saved)
+    _connect(job.workers)
+    summary = training.run()
+    print(
+        f"done: surrogate of {summary['lineages']} lineages, rows {summary['rows_digest']}",
+        flush=True,
+    )
+    return 0
+
+
+TASKS = {"optimise": _optimise, "train": _train}
 
 
 def _end_at_once(*_: object) -> None:

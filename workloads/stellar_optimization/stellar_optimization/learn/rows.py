@@ -36,11 +36,11 @@ COLUMNS = [
 class Row:
     """One forward solve.
 
-    search: name of the search; origin: the search whose design its stage began from, itself unless it went on
-    from another's. solve: counted from 1 in its search. r_cos, z_sin: tables [m][n + modes] of the
-    boundary (m), row by row. values: the metrics, None without an equilibrium; jacobian: d metrics / d
-    (r_cos, z_sin) per metre, row by row, 0 for coefficients that the search leaves alone, None where it
-    was not asked for.
+    search: name of the search; origin: those whose designs its stage began from, separated by commas,
+    `job/search` if of other jobs; itself unless it went on from another's. solve: counted from 1 in its
+    search. r_cos, z_sin: tables [m][n + modes] of the boundary (m), row by row. values: the metrics, None
+    without an equilibrium; jacobian: d metrics / d (r_cos, z_sin) per metre, row by row, 0 for
+    coefficients that the search leaves alone, None where it was not asked for.
     """
 
     search: str

@@ -12,6 +12,7 @@ from typing import Any
 class Parameters:
     """The parameters of `workload.yaml`, which says what each of them means."""
 
+    task: str = "optimise"
     start: str = "coarse"
     modes: int = 3
     spectral_weight: float = 0.3
@@ -24,6 +25,9 @@ class Parameters:
     scores: int = 2
     score_seconds: int = 150
     max_seconds: int = 900
+    rows_from: str = "all"
+    members: int = 5
+    epochs: int = 300
 
     def describe(self) -> str:
         """For the log, in words."""

@@ -1,0 +1,116 @@
+"""Rows as a data set: whose they are, what is refused, and no design's relatives on both sides."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stellar_optimization.problems.design import DESIGNS
+
+PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
+pytestmark = pytest.mark.skipif(
+    not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
+)
+JOBS = """
+import json, pathlib, sys
+import numpy as np
+from stellar_optimization.learn.dataset import NoData, finished_jobs, job_directories, load, split
+from stellar_optimization.learn.rows import Row, chunk, chunk_name
+
+base = pathlib.Path(sys.argv[1])
+own = (base / "mine").as_uri()
+
+def write(job, search, origin=None, solves=30, problem="geometrical", same=False):
+    random = np.random.default_rng(0 if same else hash((job, search)) % 1000)
+    rows = []
+    for number in range(1, solves + 1):
+        r, z = random.normal(size=(2, 6))
+        r[1] = 1.0
+        values = None if number % 5 == 0 else [1.0 + number, 2.0]
+        jacobian = list(range(24)) if number == 1 else None
+        rows.append(Row(search, origin or search, 0, number, 0, 3, 1, r.tolist(), z.tolist(), values,
+        jacobian)) file = base / job / chunk_name(search, 0)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(chunk(rows, problem, ["one", "two"]))
+
+def finish(job):
+    (base / job / "results").mkdir(parents=True, exist_ok=True)
+    (base / job / "results" / "summary.json").write_text("{}")
+
+def refused(call):
+    try:
+        call()
+    except NoData as error:
+        return str(error)
+"""
+
+
+def _run(folder: Path, program: str) -> Any:
+    done = subprocess.run(
+        [PYTHON, "-c", JOBS + program, str(folder)],
+        cwd=DESIGNS.parent,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_cannot_be_learnt_from_is_refused_with_the_parameter_and_the_job(
+    tmp_path: Path,
+) -> None:
+    program = """
+finish("empty"), write("running", "000"), finish("few"), write("few", "000")
+finish("other"), write("other", "000", problem="quasi-isodynamic")
+both = job_directories(own, ["few", "other"])
+print(json.dumps([
+    refused(lambda: job_directories(own, ["nonesuch"])),
+    refused(lambda: job_directories(own, ["running"])),
+    refused(lambda: load(job_directories(own, ["empty"]))),
+    refused(lambda: load(job_directories(own, ["few"]))),
+    refused(lambda: load(both)),
+    refused(lambda: load({})),
+    finished_jobs(own),
+]))
+"""
+    unknown, running, empty, few, mixed, none, finished = _run(tmp_path, program)
+    assert unknown == "rows_from: there is no job 'nonesuch' beside this one; check its name"
+    assert running == "rows_from: job 'running' has not finished; wait for it or leave it out"
+    assert empty == "rows_from: job 'empty' has written no rows"
+    assert few.startswith("rows_from: 24 solved rows of 1 independent searches; at least 60 of 3")
+    assert "different problems (geometrical, quasi-isodynamic)" in mixed
+    assert none == "rows_from: no finished job has written any rows yet"
+    assert finished == ["few", "other"]
+
+
+def test_relatives_of_a_design_are_all_on_one_side(tmp_path: Path) -> None:
+    program = """
+for number in range(12):
+    write("one", f"{number:03d}")
+write("two", "000", origin="one/003,one/004")
+finish("one"), finish("two")
+data = load(job_directories(own, ["one", "two"]))
+masks = split(data.lineage)
+sides = {name: sorted(set(data.lineage[mask])) for name, mask in masks.items()}
+print(json.dumps([sides, len(data.solved), {n: int(m.sum()) for n, m in masks.items()}]))
+"""
+    sides, rows, counts = _run(tmp_path, program)
+    assert rows == 13 * 30 == sum(counts.values())
+    families = [family for side in sides.values() for family in side]
+    assert len(families) == len(set(families)) == 11  # one/003, one/004 and two/000 are one
+    assert all(counts.values())
+
+
+def test_the_same_boundary_is_learnt_once_and_its_slope_with_it(tmp_path: Path) -> None:
+    program = """
+for number in range(4):
+    write("one", f"{number:03d}", same=number > 1)
+finish("one")
+data = load(job_directories(own, ["one"]))
+print(json.dumps([len(data.solved), data.slope_rows.tolist(), data.slopes.shape]))
+"""
+    assert _run(tmp_path, program) == [90, [0, 30, 60], [3, 2, 8]]

@@ -1,0 +1,182 @@
+"""One member of the ensemble: its network, its loss and its training, in JAX.
+
+The network has two outputs per metric, mean and logarithm of the variance (a Gaussian's negative logarithm
+of the likelihood is its loss), and one for whether there is an equilibrium at all. Where exact Jacobians
+are known the slope of the means is fitted too, along a random direction each time: one known Jacobian says
+as much as dozens of rows (Sobolev training, Czarnecki et al. 2017, arXiv:1706.04859).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+LAYERS = 3
+SLOPE_WEIGHT, SOLVED_WEIGHT = 1.0, 0.3
+SLOPE_BATCH = 64
+RATE, DECAY = 2e-3, 1e-3
+LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE = -9.0, 3.0
+FLOAT = jnp.float32
+
+Parameters = list[tuple[jax.Array, jax.Array]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What fixes the compiled program: sizes, batch, epochs of the schedule."""
+
+    features: int
+    metrics: int
+    width: int
+    batch: int
+    epochs: int
+
+
+def matrix_type() -> Any:
+    """bfloat16 where tensor cores take it, twice as fast; a CPU would only emulate it."""
+    return jnp.bfloat16 if jax.default_backend() == "gpu" else FLOAT
+
+
+def initial(shape: Shape, member: int) -> Parameters:
+    sizes = [shape.features, *[shape.width] * LAYERS, 2 * shape.metrics + 1]
+    keys = jax.random.split(jax.random.key(member), len(sizes) - 1)
+    layers = []
+    for key, before, after in zip(keys, sizes[:-1], sizes[1:], strict=True):
+        weights = jax.random.normal(key, (before, after), FLOAT) / math.sqrt(before)
+        layers.append((weights, jnp.zeros(after, FLOAT)))
+    weights, bias = layers[-1]
+    return [*layers[:-1], (0.1 * weights, bias)]
+
+
+def outputs(parameters: Parameters, inputs: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Means and log variances (rows, metrics) and the logit of an equilibrium (rows,)."""
+    kind = matrix_type()
+    hidden = inputs.astype(FLOAT)
+    for index, (weights, bias) in enumerate(parameters):
+        product = jnp.dot(hidden.astype(kind), weights.astype(kind), preferred_element_type=FLOAT)
+        hidden = product + bias
+        if index < len(parameters) - 1:
+            hidden = jax.nn.silu(hidden)
+    metrics = (hidden.shape[-1] - 1) // 2
+    spread = jnp.clip(hidden[:, metrics : 2 * metrics], LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE)
+    return hidden[:, :metrics], spread, hidden[:, -1]
+
+
+def values_loss(parameters: Parameters, rows: dict[str, jax.Array]) -> jax.Array:
+    """Mean over rows of both likelihoods; unsolved rows count only for the second."""
+    mean, spread, logit = outputs(parameters, rows["inputs"])
+    error = (rows["targets"] - mean) ** 2
+    gaussian = 0.5 * jnp.mean(spread + error * jnp.exp(-spread), axis=1)
+    fitted = jnp.sum(gaussian * rows["solved"]) / jnp.maximum(jnp.sum(rows["solved"]), 1.0)
+    entropy = jnp.mean(jax.nn.softplus(logit) - rows["solved"] * logit)
+    return fitted + SOLVED_WEIGHT * entropy
+
+
+def slopes_loss(
+    parameters: Parameters, inputs: jax.Array, slopes: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Error of the means' slope along one random direction per row."""
+    direction = jax.random.normal(key, inputs.shape, FLOAT)
+    _, slope = jax.jvp(lambda x: outputs(parameters, x)[0], (inputs,), (direction,))
+    known = jnp.einsum("rmf,rf->rm", slopes, direction)
+    return jnp.mean((slope - known) ** 2)
+
+
+def state_of(shape: Shape, member: int) -> dict[str, Any]:
+    """What a member is before its first epoch."""
+    parameters = initial(shape, member)
+    nothing = jax.tree.map(jnp.zeros_like, parameters)
+    return {
+        "parameters": parameters,
+        "momentum": nothing,
+        "square": nothing,
+        "best": parameters,
+        "best_loss": jnp.asarray(jnp.inf, FLOAT),
+        "best_epoch": jnp.asarray(0, jnp.int32),
+        "epoch": jnp.asarray(0, jnp.int32),
+        "member": jnp.asarray(member, jnp.int32),
+    }
+
+
+@partial(jax.jit, static_argnames=("shape", "count"))
+def advance(
+    state: dict[str, Any], data: dict[str, Any], shape: Shape, count: int
+) -> dict[str, Any]:
+    """`count` epochs more; data: dicts `train`, `validation` and, perhaps empty, `slopes`."""
+    return jax.lax.fori_loop(0, count, lambda _, s: _epoch(s, data, shape), state)
+
+
+def _epoch(state: dict[str, Any], data: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    rows = len(data["train"]["inputs"])
+    batch = min(shape.batch, rows)
+    steps = rows // batch
+    key = jax.random.fold_in(jax.random.key(state["member"] + 1), state["epoch"])
+    order = jax.random.permutation(key, rows)[: steps * batch].reshape(steps, batch)
+
+    def step(number: jax.Array, carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        taken = jax.tree.map(lambda column: column[order[number]], data["train"])
+        gradient = jax.grad(_loss)(carry[0], taken, data["slopes"], jax.random.fold_in(key, number))
+        return _adam(carry, gradient, state["epoch"] * steps + number, shape.epochs * steps)
+
+    carry = (state["parameters"], state["momentum"], state["square"])
+    parameters, momentum, square = jax.lax.fori_loop(0, steps, step, carry)
+    loss = values_loss(parameters, data["validation"])
+    better = loss < state["best_loss"]
+    epoch = state["epoch"] + 1
+    return {
+        **state,
+        "parameters": parameters,
+        "momentum": momentum,
+        "square": square,
+        "best": jax.tree.map(partial(jnp.where, better), parameters, state["best"]),
+        "best_loss": jnp.where(better, loss, state["best_loss"]),
+        "best_epoch": jnp.where(better, epoch, state["best_epoch"]),
+        "epoch": epoch,
+    }
+
+
+def _loss(
+    parameters: Parameters, rows: dict[str, jax.Array], slopes: dict[str, jax.Array], key: jax.Array
+) -> jax.Array:
+    loss = values_loss(parameters, rows)
+    known = len(slopes["inputs"])
+    if known == 0:
+        return loss
+    which, along = jax.random.split(key)
+    taken = jax.random.randint(which, (min(SLOPE_BATCH, known),), 0, known)
+    fitted = slopes_loss(parameters, slopes["inputs"][taken], slopes["slopes"][taken], along)
+    return loss + SLOPE_WEIGHT * fitted / slopes["size"]
+
+
+def _adam(
+    carry: tuple[Any, Any, Any], gradient: Any, number: jax.Array, steps: int
+) -> tuple[Any, Any, Any]:
+    """One step of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), its rate a falling cosine."""
+    parameters, momentum, square = carry
+    momentum = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, momentum, gradient)
+    square = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, gradient)
+    time = (number + 1).astype(FLOAT)
+    rate = RATE * 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(time / steps, 1.0)))
+    first, second = 1 - 0.9**time, 1 - 0.999**time
+
+    def moved(p: jax.Array, m: jax.Array, s: jax.Array) -> jax.Array:
+        return p - rate * (m / first / (jnp.sqrt(s / second) + 1e-8) + DECAY * p)
+
+    return jax.tree.map(moved, parameters, momentum, square), momentum, square
+
+
+def to_arrays(state: dict[str, Any]) -> list[np.ndarray]:
+    """All numbers of a state or of parameters, in a fixed order, without losing a bit."""
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+
+
+def from_arrays(like: dict[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]:
+    """The state whose numbers `to_arrays` gave; `like` has its structure."""
+    state: dict[str, Any] = jax.tree.unflatten(
+        jax.tree.structure(like), [jnp.asarray(a) for a in arrays]
+    )
+    return state
