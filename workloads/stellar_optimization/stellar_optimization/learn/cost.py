@@ -5,9 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from stellar_optimization.learn.coefficients import feature_scale, free_modes
-from stellar_optimization.problems import geometrical
+from stellar_optimization.problems.geometrical import MAX_ASPECT, MAX_TRIANGULARITY, MIN_IOTA
+from stellar_optimization.search.search_state import FEASIBLE
 
 INFEASIBLE_WEIGHT = 10.0  # as in the search
+# Metric, its limit, and the sign of too much of it.
+BOUNDS = (
+    ("aspect_ratio", MAX_ASPECT, 1.0),
+    ("triangularity", MAX_TRIANGULARITY, 1.0),
+    ("iota_per_period", MIN_IOTA, -1.0),
+)
 SECTION = "elongation_"  # how the metrics of the cross-sections begin
 
 
@@ -30,13 +37,15 @@ class Cost:
         """Largest elongation, plus a penalty where bounds are violated."""
         sections = [i for i, name in enumerate(self.metrics) if name.startswith(SECTION)]
         worst = values[..., sections].max(-1)
-        excess = np.maximum(self.violation(values) - geometrical.TOLERANCE, 0.0)
+        excess = np.maximum(self.violation(values) - FEASIBLE, 0.0)
         merits: np.ndarray = worst + INFEASIBLE_WEIGHT * excess
         return merits
 
     def violation(self, values: np.ndarray) -> np.ndarray:
         """Largest normalised violation of a bound; negative inside."""
-        names = ("aspect_ratio", "triangularity", "iota_per_period")
-        shape = [values[..., self.metrics.index(name)] for name in names]
-        violations: np.ndarray = np.max(np.stack(geometrical.violations(*shape)), axis=0)
+        excesses = [
+            sign * (values[..., self.metrics.index(name)] - limit) / abs(limit)
+            for name, limit, sign in BOUNDS
+        ]
+        violations: np.ndarray = np.max(np.stack(excesses), axis=0)
         return violations

@@ -12,9 +12,9 @@ import pyarrow as pa
 from stellar_optimization.learn.coefficients import feature_scale, features, free_modes
 from stellar_optimization.learn.rows import metric_names, problem_name, read_rows
 
-HELD_OUT, VALIDATION = 0.2, 0.15  # shares of the rows
+HELD_OUT, HELD_OUT_SHARE = -1, 0.2
 LEAST_LINEAGES = 3  # one to learn from, one to stop by, one to be judged by
-LEAST_SOLVED = 60
+LEAST_SOLVED = 30
 
 
 class NoData(ValueError):
@@ -186,17 +186,24 @@ def _slope(row: dict[str, Any], metrics: int, modes: int) -> np.ndarray:
     return wide.reshape(metrics, -1) * feature_scale(modes)
 
 
-def split(lineage: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks `held_out`, `validation` and `train`, whole families each, by a hash of the family's name."""
+def split(lineage: np.ndarray, most_folds: int) -> np.ndarray:
+    """Fold of each row (rows,), whole families each; HELD_OUT for those that nothing may learn from.
+
+    Families are dealt out in the order of a hash of their names. At least two folds: each member of an
+    ensemble stops by one of them and learns from the others.
+    """
     names, counts = np.unique(lineage, return_counts=True)
     sizes = dict(zip(names.tolist(), counts.tolist(), strict=True))
     left = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
-    masks = {}
-    for part, share in (("held_out", HELD_OUT), ("validation", VALIDATION)):
-        chosen = _some(left, sizes, share * len(lineage))
-        left = [name for name in left if name not in chosen]
-        masks[part] = np.isin(lineage, chosen)
-    return {**masks, "train": np.isin(lineage, left)}
+    chosen = _some(left, sizes, HELD_OUT_SHARE * len(lineage))
+    folds = dict.fromkeys(chosen, HELD_OUT)
+    left = [name for name in left if name not in chosen]
+    filled = [0] * max(2, min(most_folds, len(left)))
+    for name in left:
+        fold = filled.index(min(filled))
+        folds[name] = fold
+        filled[fold] += sizes[name]
+    return np.array([folds[str(name)] for name in lineage])
 
 
 def _some(names: list[str], sizes: dict[str, int], wanted: float) -> list[str]:

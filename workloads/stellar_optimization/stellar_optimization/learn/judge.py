@@ -35,7 +35,7 @@ def _judged(training: Training, weights: list[np.ndarray]) -> tuple[bytes, dict[
     plain = np.ones(len(train.metrics))
     surrogate = Surrogate(
         train.problem, train.metrics, train.modes, training.scaling, weights, plain
-    ).calibrated(training.parts["validation"])
+    ).calibrated(train, training.folds)
     return surrogate.to_bytes(), evaluate(surrogate, training.parts["held_out"])
 
 

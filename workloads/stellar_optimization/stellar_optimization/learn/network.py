@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stellar_optimization.learn.sections import PLANES, section_features
+
 LAYERS = 3
 SLOPE_WEIGHT, SOLVED_WEIGHT = 1.0, 0.3
 SLOPE_BATCH = 64
@@ -22,6 +24,7 @@ RATE, DECAY = 2e-3, 1e-3
 LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE = -9.0, 3.0
 FLOAT = jnp.float32
 
+Frozen = dict[str, jax.Array]
 Parameters = list[tuple[jax.Array, jax.Array]]
 
 
@@ -30,10 +33,12 @@ class Shape:
     """What fixes the compiled program: sizes, batch, epochs of the schedule."""
 
     features: int
+    modes: int
     metrics: int
     width: int
     batch: int
     epochs: int
+    folds: int
 
 
 def matrix_type() -> Any:
@@ -42,7 +47,8 @@ def matrix_type() -> Any:
 
 
 def initial(shape: Shape, member: int) -> Parameters:
-    sizes = [shape.features, *[shape.width] * LAYERS, 2 * shape.metrics + 1]
+    first = shape.features + 6 * PLANES
+    sizes = [first, *[shape.width] * LAYERS, 2 * shape.metrics + 1]
     keys = jax.random.split(jax.random.key(member), len(sizes) - 1)
     layers = []
     for key, before, after in zip(keys, sizes[:-1], sizes[1:], strict=True):
@@ -52,10 +58,18 @@ def initial(shape: Shape, member: int) -> Parameters:
     return [*layers[:-1], (0.1 * weights, bias)]
 
 
-def outputs(parameters: Parameters, inputs: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Means and log variances (rows, metrics) and the logit of an equilibrium (rows,)."""
+def outputs(
+    parameters: Parameters, frozen: Frozen, inputs: jax.Array, modes: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Means and log variances (rows, metrics) and the logit of an equilibrium (rows,).
+
+    frozen: of Scaling; inputs: (rows, features) in physical units.
+    """
     kind = matrix_type()
-    hidden = inputs.astype(FLOAT)
+    sections = section_features(inputs, modes, jnp)
+    plain = (inputs - frozen["input_mean"]) / frozen["input_deviation"]
+    shaped = (sections - frozen["section_mean"]) / frozen["section_deviation"]
+    hidden = jnp.concatenate([plain, shaped], axis=1)
     for index, (weights, bias) in enumerate(parameters):
         product = jnp.dot(hidden.astype(kind), weights.astype(kind), preferred_element_type=FLOAT)
         hidden = product + bias
@@ -66,24 +80,39 @@ def outputs(parameters: Parameters, inputs: jax.Array) -> tuple[jax.Array, jax.A
     return hidden[:, :metrics], spread, hidden[:, -1]
 
 
-def values_loss(parameters: Parameters, rows: dict[str, jax.Array]) -> jax.Array:
-    """Mean over rows of both likelihoods; unsolved rows count only for the second."""
-    mean, spread, logit = outputs(parameters, rows["inputs"])
+def values_loss(
+    parameters: Parameters,
+    frozen: Frozen,
+    rows: dict[str, jax.Array],
+    modes: int,
+    weight: jax.Array,
+) -> jax.Array:
+    """Mean over rows by `weight` of both likelihoods; unsolved rows count only for the second."""
+    mean, spread, logit = outputs(parameters, frozen, rows["inputs"], modes)
     error = (rows["targets"] - mean) ** 2
     gaussian = 0.5 * jnp.mean(spread + error * jnp.exp(-spread), axis=1)
-    fitted = jnp.sum(gaussian * rows["solved"]) / jnp.maximum(jnp.sum(rows["solved"]), 1.0)
-    entropy = jnp.mean(jax.nn.softplus(logit) - rows["solved"] * logit)
-    return fitted + SOLVED_WEIGHT * entropy
+    counted = weight * rows["solved"]
+    fitted = jnp.sum(gaussian * counted) / jnp.maximum(jnp.sum(counted), 1.0)
+    entropy = weight * (jax.nn.softplus(logit) - rows["solved"] * logit)
+    return fitted + SOLVED_WEIGHT * jnp.sum(entropy) / jnp.maximum(jnp.sum(weight), 1.0)
 
 
 def slopes_loss(
-    parameters: Parameters, inputs: jax.Array, slopes: jax.Array, key: jax.Array
+    parameters: Parameters,
+    frozen: Frozen,
+    rows: dict[str, jax.Array],
+    modes: int,
+    weight: jax.Array,
+    key: jax.Array,
 ) -> jax.Array:
-    """Error of the means' slope along one random direction per row."""
+    """Error of the means' slope along one random direction per row, in the inputs' deviations."""
+    inputs, slopes = rows["inputs"], rows["slopes"]
     direction = jax.random.normal(key, inputs.shape, FLOAT)
-    _, slope = jax.jvp(lambda x: outputs(parameters, x)[0], (inputs,), (direction,))
+    along = direction * frozen["input_deviation"]
+    _, slope = jax.jvp(lambda x: outputs(parameters, frozen, x, modes)[0], (inputs,), (along,))
     known = jnp.einsum("rmf,rf->rm", slopes, direction)
-    return jnp.mean((slope - known) ** 2)
+    error = jnp.mean((slope - known) ** 2, axis=1)
+    return jnp.sum(weight * error) / jnp.maximum(jnp.sum(weight), 1.0)
 
 
 def state_of(shape: Shape, member: int) -> dict[str, Any]:
@@ -106,12 +135,15 @@ def state_of(shape: Shape, member: int) -> dict[str, Any]:
 def advance(
     state: dict[str, Any], data: dict[str, Any], shape: Shape, count: int
 ) -> dict[str, Any]:
-    """`count` epochs more; data: dicts `train`, `validation` and, perhaps empty, `slopes`."""
+    """`count` epochs more; data: dicts `train`, `slopes` and `frozen`."""
     return jax.lax.fori_loop(0, count, lambda _, s: _epoch(s, data, shape), state)
 
 
 def _epoch(state: dict[str, Any], data: dict[str, Any], shape: Shape) -> dict[str, Any]:
     rows = len(data["train"]["inputs"])
+    own = (
+        state["member"] % shape.folds
+    )  # the fold by which it stops, and from which it does not learn
     batch = min(shape.batch, rows)
     steps = rows // batch
     key = jax.random.fold_in(jax.random.key(state["member"] + 1), state["epoch"])
@@ -119,12 +151,15 @@ def _epoch(state: dict[str, Any], data: dict[str, Any], shape: Shape) -> dict[st
 
     def step(number: jax.Array, carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         taken = jax.tree.map(lambda column: column[order[number]], data["train"])
-        gradient = jax.grad(_loss)(carry[0], taken, data["slopes"], jax.random.fold_in(key, number))
+        gradient = jax.grad(_loss)(
+            carry[0], taken, data, shape.modes, own, jax.random.fold_in(key, number)
+        )
         return _adam(carry, gradient, state["epoch"] * steps + number, shape.epochs * steps)
 
     carry = (state["parameters"], state["momentum"], state["square"])
     parameters, momentum, square = jax.lax.fori_loop(0, steps, step, carry)
-    loss = values_loss(parameters, data["validation"])
+    aside = (data["train"]["fold"] == own).astype(FLOAT)
+    loss = values_loss(parameters, data["frozen"], data["train"], shape.modes, aside)
     better = loss < state["best_loss"]
     epoch = state["epoch"] + 1
     return {
@@ -140,15 +175,23 @@ def _epoch(state: dict[str, Any], data: dict[str, Any], shape: Shape) -> dict[st
 
 
 def _loss(
-    parameters: Parameters, rows: dict[str, jax.Array], slopes: dict[str, jax.Array], key: jax.Array
+    parameters: Parameters,
+    rows: dict[str, jax.Array],
+    data: dict[str, Any],
+    modes: int,
+    own: jax.Array,
+    key: jax.Array,
 ) -> jax.Array:
-    loss = values_loss(parameters, rows)
+    weight = (rows["fold"] != own).astype(FLOAT)
+    loss, slopes = values_loss(parameters, data["frozen"], rows, modes, weight), data["slopes"]
     known = len(slopes["inputs"])
     if known == 0:
         return loss
     which, along = jax.random.split(key)
     taken = jax.random.randint(which, (min(SLOPE_BATCH, known),), 0, known)
-    fitted = slopes_loss(parameters, slopes["inputs"][taken], slopes["slopes"][taken], along)
+    some = {name: slopes[name][taken] for name in ("inputs", "slopes")}
+    weight = (slopes["fold"][taken] != own).astype(FLOAT)
+    fitted = slopes_loss(parameters, data["frozen"], some, modes, weight, along)
     return loss + SLOPE_WEIGHT * fitted / slopes["size"]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stellar_optimization.learn.dataset import Dataset
+from stellar_optimization.learn.sections import section_features
 
 WIDE = 2.0  # positive metrics that span a larger factor than this are learnt by their logarithm
 
@@ -13,11 +14,14 @@ WIDE = 2.0  # positive metrics that span a larger factor than this are learnt by
 class Scaling:
     """Means and standard deviations over the rows that are learnt from.
 
-    inputs: (features,) each; targets: (metrics,) each, of the logarithm where `logarithmic`.
+    inputs: (features,) each; sections: of the section features; targets: (metrics,) each, of the logarithm
+    where `logarithmic`.
     """
 
     input_mean: np.ndarray
     input_deviation: np.ndarray
+    section_mean: np.ndarray
+    section_deviation: np.ndarray
     target_mean: np.ndarray
     target_deviation: np.ndarray
     logarithmic: np.ndarray
@@ -28,17 +32,21 @@ class Scaling:
         low, high = values.min(0), values.max(0)
         logarithmic = (low > 0) & (high > WIDE * low)
         targets = _logarithms(values, logarithmic)
+        sections = section_features(rows.inputs, rows.modes)
         return cls(
             rows.inputs.mean(0),
             _at_least(rows.inputs.std(0)),
+            sections.mean(0),
+            _at_least(sections.std(0)),
             targets.mean(0),
             _at_least(targets.std(0)),
             logarithmic,
         )
 
-    def inputs(self, inputs: np.ndarray) -> np.ndarray:
-        scaled: np.ndarray = (inputs - self.input_mean) / self.input_deviation
-        return scaled
+    def frozen(self) -> dict[str, np.ndarray]:
+        """What the network's first, fixed layer divides by."""
+        names = ("input_mean", "input_deviation", "section_mean", "section_deviation")
+        return {name: getattr(self, name).astype(np.float32) for name in names}
 
     def targets(self, values: np.ndarray) -> np.ndarray:
         scaled: np.ndarray = (
@@ -52,7 +60,8 @@ class Scaling:
         return np.where(self.logarithmic, np.exp(np.where(self.logarithmic, plain, 0.0)), plain)
 
     def slopes(self, slopes: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """d targets / d inputs (rows, metrics, features) of d values / d scaled coefficients there.
+        """d targets / d inputs in their deviations (rows, metrics, features) of d values / d scaled
+        coefficients there.
 
         The last feature, the number of field periods, has no slope: 0.
         """

@@ -49,28 +49,40 @@ class Surrogate:
 
     def predict(self, inputs: np.ndarray) -> Prediction:
         """Of inputs (rows, features) in physical units."""
-        scaled = self.scaling.inputs(inputs).astype(np.float32)
-        found = [self._chunk(scaled[i : i + CHUNK]) for i in range(0, len(scaled), CHUNK)]
-        means, spreads, logits = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
+        means, spreads, logits = self._all(inputs)
         variance = np.exp(spreads).mean(0) + means.var(0)
-        solved = 1 / (1 + np.exp(-logits.astype(float)))
+        solved = 1 / (1 + np.exp(-logits))
         return Prediction(means, self.widening * np.sqrt(variance), solved.mean(0))
 
-    def _chunk(self, scaled: np.ndarray) -> list[np.ndarray]:
-        """The last chunk is filled up, so that only one shape is ever compiled."""
-        rows = len(scaled)
-        filled = np.zeros((CHUNK, scaled.shape[1]), np.float32)
-        filled[:rows] = scaled
-        layers = list(zip(self.members[::2], self.members[1::2], strict=True))
-        return [np.asarray(part, float)[:, :rows] for part in _ensemble(layers, filled)]
+    def _all(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means, log variances (members, rows, metrics) and logits (members, rows)."""
+        plain = inputs.astype(np.float32)
+        found = [self._chunk(plain[i : i + CHUNK]) for i in range(0, len(plain), CHUNK)]
+        means, spreads, logits = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
+        return means, spreads, logits
 
-    def calibrated(self, validation: Dataset) -> "Surrogate":
-        """With deviations so that ONE_SIGMA of the validation rows lie within one."""
-        rows = validation.part(validation.solved)
-        plain = replace(self, widening=np.ones(len(self.metrics)))
-        predicted = plain.predict(rows.inputs)
-        errors = abs(self.scaling.targets(rows.values) - predicted.mean) / predicted.deviation
-        return replace(self, widening=np.quantile(errors, ONE_SIGMA, axis=0))
+    def _chunk(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """The last chunk is filled up, so that only one shape is ever compiled."""
+        rows = len(inputs)
+        filled = np.zeros((CHUNK, inputs.shape[1]), np.float32)
+        filled[:rows] = inputs
+        layers = list(zip(self.members[::2], self.members[1::2], strict=True))
+        return [
+            np.asarray(part, float)[:, :rows]
+            for part in _ensemble(layers, self.scaling.frozen(), filled, self.modes)
+        ]
+
+    def calibrated(self, train: Dataset, folds: np.ndarray) -> "Surrogate":
+        """With deviations such that ONE_SIGMA of the rows lie within one of a member that never saw them.
+
+        folds: (rows,), as `split` makes them; a member has learnt from all folds but its own.
+        """
+        rows, count = train.part(train.solved), int(folds.max()) + 1
+        own = folds[train.solved]
+        means, spreads, _ = self._all(rows.inputs)
+        errors = abs(self.scaling.targets(rows.values) - means) / np.exp(spreads / 2)
+        unseen = [errors[member][own == member % count] for member in range(len(errors))]
+        return replace(self, widening=np.quantile(np.concatenate(unseen), ONE_SIGMA, axis=0))
 
     def to_bytes(self) -> bytes:
         """An .npz file."""
@@ -93,6 +105,8 @@ class Surrogate:
         return cls(**about, scaling=Scaling(**data), members=members, widening=widening)
 
 
-@partial(jax.jit)
-def _ensemble(layers: list[Any], inputs: jax.Array) -> Any:
-    return jax.vmap(network.outputs, in_axes=(0, None))(layers, jnp.asarray(inputs))
+@partial(jax.jit, static_argnames="modes")
+def _ensemble(layers: list[Any], frozen: dict[str, Any], inputs: jax.Array, modes: int) -> Any:
+    return jax.vmap(partial(network.outputs, modes=modes), in_axes=(0, None, None))(
+        layers, frozen, jnp.asarray(inputs)
+    )

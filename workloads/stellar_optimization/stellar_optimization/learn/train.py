@@ -13,7 +13,7 @@ from ray.train.v2.jax import JaxConfig, JaxTrainer
 from ray.util.queue import Empty, Queue
 
 from stellar_optimization.learn import network
-from stellar_optimization.learn.dataset import Dataset, split
+from stellar_optimization.learn.dataset import HELD_OUT, Dataset, split
 from stellar_optimization.learn.members import Plan, finished, newest, train_share
 from stellar_optimization.learn.scaling import Scaling
 from stellar_optimization.run.run_directory import RunDirectory
@@ -21,6 +21,7 @@ from stellar_optimization.run.run_directory import RunDirectory
 ATTENTION = 0.5  # seconds until a request to end is noticed
 MOST_FAILURES = 20  # of ranks that may die before the attempt does
 WIDTH, BATCH, PATIENCE = 192, 64, 60
+FOLDS = 5
 # One thread and one order of additions: the same numbers from run to run.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -31,40 +32,49 @@ ONE_THREAD = {
 
 @dataclass(frozen=True)
 class Training:
-    """rows: the three parts; scaling and data: what the network sees of them; digest: of all of it."""
+    """parts: `train` and `held_out`; folds: of the rows of `train`; scaling and data: what the network
+    sees of them; digest: of all of it."""
 
     parts: dict[str, Dataset]
+    folds: np.ndarray
     scaling: Scaling
     data: dict[str, dict[str, np.ndarray]]
     digest: str
 
+    @property
+    def fold_count(self) -> int:
+        return int(self.folds.max()) + 1
 
-def prepare(dataset: Dataset) -> Training:
+
+def prepare(dataset: Dataset, members: int) -> Training:
     """Split by lineage and scaled by the rows that are learnt from alone."""
-    parts = {name: dataset.part(mask) for name, mask in split(dataset.lineage).items()}
+    folds = split(dataset.lineage, min(FOLDS, members))
+    parts = {"train": dataset.part(folds >= 0), "held_out": dataset.part(folds == HELD_OUT)}
+    folds = folds[folds >= 0]
     train = parts["train"]
     scaling = Scaling.of(train)
     slopes = scaling.slopes(train.slopes, train.values[train.slope_rows])
     size = np.mean(np.sum(slopes**2, axis=2)) if len(slopes) else 1.0
     data = {
-        "train": _columns(train, scaling),
-        "validation": _columns(parts["validation"], scaling),
+        "train": {**_columns(train, scaling), "fold": folds},
         "slopes": {
-            "inputs": scaling.inputs(train.inputs[train.slope_rows]).astype(np.float32),
+            "inputs": train.inputs[train.slope_rows].astype(np.float32),
             "slopes": slopes.astype(np.float32),
             "size": np.float32(size),
+            "fold": folds[train.slope_rows],
         },
+        "frozen": scaling.frozen(),
     }
     digest = hashlib.sha256()
     for columns in data.values():
         for column in columns.values():
             digest.update(np.ascontiguousarray(column).tobytes())
-    return Training(parts, scaling, data, digest.hexdigest()[:12])
+    return Training(parts, folds, scaling, data, digest.hexdigest()[:12])
 
 
 def _columns(rows: Dataset, scaling: Scaling) -> dict[str, np.ndarray]:
     return {
-        "inputs": scaling.inputs(rows.inputs).astype(np.float32),
+        "inputs": rows.inputs.astype(np.float32),
         "targets": np.nan_to_num(scaling.targets(rows.values)).astype(np.float32),
         "solved": rows.solved.astype(np.float32),
     }
@@ -95,7 +105,8 @@ def fit(
     """
     train = training.data["train"]
     features, metrics = train["inputs"].shape[1], train["targets"].shape[1]
-    shape = network.Shape(features, metrics, WIDTH, BATCH, epochs)
+    modes = training.parts["train"].modes
+    shape = network.Shape(features, modes, metrics, WIDTH, BATCH, epochs, training.fold_count)
     name = f"surrogate-{training.digest}-{epochs}"
     plan = Plan(name, files.uri, files.attempt, members, PATIENCE, shape)
     progress = Queue(actor_options={"num_cpus": 0})

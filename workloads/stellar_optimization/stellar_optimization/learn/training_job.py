@@ -27,7 +27,8 @@ class TrainingJob:
         self._terminated = False
         self._saved = saved or {"task": "train", "jobs": self._named(), "step": 0}
         self.watch = LossWatch(files, self._saved["step"])
-        self._training = prepare(load(job_directories(job.directory, self._saved["jobs"])))
+        rows = load(job_directories(job.directory, self._saved["jobs"]))
+        self._training = prepare(rows, job.parameters.members)
 
     def _named(self) -> list[str]:
         names = self._job.parameters.rows_from.replace(",", " ").split()
@@ -65,7 +66,7 @@ class TrainingJob:
         self.watch.take(notes)
         if self._terminated:
             self._save()
-            raise Terminated("training")
+            raise Terminated("training", self.watch.step)
         if self._files.superseded():
             raise Superseded
 
@@ -114,7 +115,7 @@ def surrogate_summary(training: Training, evaluation: dict[str, Any]) -> dict[st
     """Figures of the held-out rows for summary.json."""
     parts = training.parts
     figures: dict[str, Any] = {
-        f"{name}_rows": len(parts[name].solved) for name in ("train", "validation", "held_out")
+        f"{name}_rows": len(parts[name].solved) for name in ("train", "held_out")
     }
     figures["lineages"] = sum(len(set(part.lineage)) for part in parts.values())
     figures["rows_digest"] = training.digest

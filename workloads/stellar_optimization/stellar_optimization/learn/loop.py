@@ -1,0 +1,299 @@
+"""The task `loop`: search, learn from the solves, search again from starts that the surrogate proposes.
+
+Every round after the first compares three kinds of starts at equal forward solves: proposed ones, rotating
+ellipses (cold), and the best designs found before (archived), which shows what the surrogate adds to
+remembering.
+"""
+
+import json
+import signal
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import ray
+
+from stellar_optimization.learn import pictures
+from stellar_optimization.learn.coefficients import features, tables
+from stellar_optimization.learn.comparison import ARCHIVED, COLD, PROPOSED, compare, verdict
+from stellar_optimization.learn.cost import Cost
+from stellar_optimization.learn.dataset import Dataset, load
+from stellar_optimization.learn.episode import Episode
+from stellar_optimization.learn.judge import judged, proposed
+from stellar_optimization.learn.recorder import Place, Recorder
+from stellar_optimization.learn.train import fit, prepare
+from stellar_optimization.learn.training_job import (
+    LossWatch,
+    surrogate_summary,
+    table,
+    write_evaluation,
+)
+from stellar_optimization.problems.design import Boundary
+from stellar_optimization.run.parameters import Job
+from stellar_optimization.run.run_directory import RunDirectory
+from stellar_optimization.search.campaign import ATTENTION, MOST_LOSSES, Superseded, Terminated
+from stellar_optimization.search.start import rotating_ellipse
+from stellar_optimization.search.worker import Worker
+
+SLICE = 10  # solves per slice of a search
+SPARE = 20  # cold starts of an episode: most ellipses have no equilibrium
+ASPECTS, ELONGATIONS, DISTURBANCE = (3.5, 8.0), (1.5, 4.0), 0.02  # of cold starts
+PROBLEM = "geometrical"
+
+
+class Loop:
+    """One attempt. Its decisions depend on what was computed alone, never on which worker was first."""
+
+    def __init__(self, job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> None:
+        self._job, self._files, self._parameters = job, files, job.parameters
+        self._recorder = Recorder(files, PROBLEM)
+        self._terminated, self._losses = False, 0
+        self._began = time.monotonic()
+        saved = saved or {"task": "loop", "step": 0, "seconds": 0.0, "cpu": 0.0, "episodes": []}
+        self.step, self._seconds, self._cpu = saved["step"], saved["seconds"], saved["cpu"]
+        self._episodes = [Episode(**episode) for episode in saved["episodes"]]
+        self._figures: dict[str, Any] = saved.get("figures", {})
+        self._modes = job.parameters.modes
+
+    def run(self) -> dict[str, Any]:
+        """All rounds, then the results; raises Superseded or Terminated."""
+        signal.signal(signal.SIGTERM, self._terminate)
+        if not self._episodes:
+            self._episodes = self._cold(0)
+        self._save()
+        for number in range(self._parameters.rounds + 1):
+            if all(episode.round < number for episode in self._episodes):
+                self._learn_and_propose(number)
+            self._search([e for e in self._episodes if e.round == number and not e.done])
+        return self._results()
+
+    # Searching
+
+    def _search(self, waiting: list[Episode]) -> None:
+        """Run the episodes, one per worker at a time."""
+        if not waiting:
+            return
+        print(f"round {waiting[0].round}: {len(waiting)} searches; compiling first", flush=True)
+        workers = [self._worker(index) for index in range(self._job.workers)]
+        tasks: dict[Any, tuple[int, Episode]] = {}
+        while waiting or tasks:
+            busy = {index for index, _ in tasks.values()}
+            for index in sorted(set(range(len(workers))) - busy)[: len(waiting)]:
+                episode = waiting.pop(0)
+                tasks[self._advance(workers[index], episode, new=True)] = (index, episode)
+            done, _ = ray.wait(list(tasks), num_returns=1, timeout=ATTENTION)
+            self._check("searching")
+            for reference in done:
+                index, episode = tasks.pop(reference)
+                lost = self._lost(reference)
+                if lost:
+                    workers[index] = self._worker(index)
+                else:
+                    self._finish(index, episode, ray.get(reference))
+                if not episode.done:
+                    tasks[self._advance(workers[index], episode, new=lost)] = (index, episode)
+        for worker in workers:  # their cores are needed for learning
+            ray.kill(worker)
+
+    def _worker(self, index: int) -> Any:
+        return Worker.remote(index, self._job.score_python, self._parameters.score_seconds)
+
+    def _lost(self, reference: Any) -> bool:
+        try:
+            ray.get(reference)
+        except ray.exceptions.RayActorError:
+            self._losses += 1
+            if self._losses > MOST_LOSSES:
+                raise
+            print("a worker was lost; a new one repeats what it was doing", flush=True)
+            return True
+        return False
+
+    def _advance(self, worker: Any, episode: Episode, *, new: bool) -> Any:
+        fresh = episode.begin(self._modes, self._parameters.spectral_weight)
+        return worker.advance.remote(episode.search if new or fresh else None, 0, SLICE)
+
+    def _finish(self, index: int, episode: Episode, result: dict[str, Any]) -> None:
+        assert episode.search is not None
+        self._cpu += result.pop("cpu")
+        cost = Cost(result["metrics"], self._modes, 0.0)
+        values = [row["values"] for row in result["rows"]]
+        merits = [None if v is None else float(cost.merit(np.array(v))) for v in values]
+        violated = [None if v is None else float(cost.violation(np.array(v))) for v in values]
+        place = Place(episode.name, episode.origin, episode.search["stage"], index)
+        held = self._recorder.slice(place, episode.slices, episode.held_row, result)
+        episode.held_row = held
+        episode.update(result, merits, violated)
+        if len(episode.merits) >= self._parameters.start_solves:
+            episode.done = True
+            self._recorder.end(episode.name, episode.slices, held)
+            episode.held_row, episode.search = None, None
+            best = episode.best(self._parameters.start_solves)[-1]
+            print(f"{episode.name}: {episode.begun} starts, best merit {best:.4f}", flush=True)
+        self._record({})
+
+    # Learning
+
+    def _learn_and_propose(self, number: int) -> None:
+        dataset = load({self._job.job_id: self._job.directory})
+        training = prepare(dataset, self._parameters.members)
+        self._losses_seen = LossWatch(self._files, self.step)
+        weights = fit(
+            training,
+            self._files,
+            self._parameters.members,
+            self._parameters.epochs,
+            self._job.workers,
+            self._watch,
+        )
+        self.step = self._losses_seen.step
+        content, evaluation = judged(training, weights)
+        write_evaluation(self._files, content, evaluation)
+        print(table(evaluation), flush=True)
+        self._figures = surrogate_summary(training, evaluation)
+        # Held-out designs are bred from by nobody: else no later figure of them would be honest.
+        archive = training.parts["train"]
+        cold = self._cold(number)
+        starts = proposed(
+            content,
+            archive,
+            np.concatenate([self._inputs(episode.starts) for episode in cold]),
+            weight=self._parameters.spectral_weight,
+            count=self._parameters.candidates,
+            starts=2 * self._parameters.starts,
+            seed=self._parameters.seed + number,
+        )
+        vectors = np.array([start.inputs for start in starts])
+        chances = ", ".join(f"{start.solved:.2f}" for start in starts[: self._parameters.starts])
+        print(f"proposed starts have an equilibrium with probability {chances}", flush=True)
+        self._episodes += cold
+        self._episodes += self._from(number, PROPOSED, vectors, dataset, archive)
+        self._episodes += self._from(number, ARCHIVED, self._best(archive), dataset, archive)
+        self._save()
+
+    def _best(self, archive: Dataset) -> np.ndarray:
+        """Inputs of the best design of each family, best first."""
+        cost = Cost(archive.metrics, archive.modes, self._parameters.spectral_weight)
+        solved = archive.part(archive.solved)
+        costs = cost(solved.values, solved.inputs)
+        _, first = np.unique(solved.lineage[np.argsort(costs, kind="stable")], return_index=True)
+        chosen = np.argsort(costs, kind="stable")[np.sort(first)]
+        best: np.ndarray = solved.inputs[chosen]
+        return best
+
+    def _from(
+        self, number: int, arm: str, inputs: np.ndarray, dataset: Dataset, archive: Dataset
+    ) -> list[Episode]:
+        """Episodes from designs, dealt out in turn; their origin is every search that was learnt from."""
+        r_cos, z_sin = tables(inputs[:, :-1], dataset.modes)
+        boundaries = [
+            Boundary(r.tolist(), z.tolist(), int(periods)).to_json()
+            for r, z, periods in zip(r_cos, z_sin, inputs[:, -1], strict=True)
+        ]
+        families = sorted({str(name).split("/", 1)[1] for name in archive.lineage})
+        count = self._parameters.starts
+        return [
+            Episode(number, arm, i, (boundaries[i::count] or boundaries), ",".join(families))
+            for i in range(count)
+        ]
+
+    def _cold(self, number: int) -> list[Episode]:
+        return [
+            Episode(number, COLD, i, self._ellipses(number, i), f"{number}-{COLD}-{i:03d}")
+            for i in range(self._parameters.starts)
+        ]
+
+    def _ellipses(self, number: int, start: int) -> list[dict[str, Any]]:
+        """Disturbed rotating ellipses, as many as an episode may need."""
+        random = np.random.default_rng([self._parameters.seed, number, start])
+        periods, boundaries = self._parameters.ellipse_periods, []
+        for _ in range(SPARE):
+            ellipse = rotating_ellipse(
+                periods, random.uniform(*ASPECTS), random.uniform(*ELONGATIONS)
+            )
+            x = features(np.array([ellipse.r_cos]), np.array([ellipse.z_sin]), 2)
+            x = x + random.normal(size=x.shape) * DISTURBANCE
+            r_cos, z_sin = tables(x, 2)
+            boundaries.append(Boundary(r_cos[0].tolist(), z_sin[0].tolist(), periods).to_json())
+        return boundaries
+
+    def _inputs(self, boundaries: list[dict[str, Any]]) -> np.ndarray:
+        r_cos = np.array([boundary["r_cos"] for boundary in boundaries])
+        z_sin = np.array([boundary["z_sin"] for boundary in boundaries])
+        periods = np.array([[boundary["n_field_periods"]] for boundary in boundaries], float)
+        return np.concatenate([features(r_cos, z_sin, self._modes), periods], axis=1)
+
+    # State
+
+    def _watch(self, notes: list[dict[str, float]]) -> None:
+        self._losses_seen.take(notes)
+        self._check("learning")
+
+    def _check(self, activity: str) -> None:
+        if self._terminated:
+            self._save()
+            raise Terminated(activity, self.step)
+        if self._files.superseded():
+            raise Superseded
+
+    def _terminate(self, *_: object) -> None:
+        self._terminated = True
+
+    def _finals(self) -> dict[str, list[float]]:
+        """Best merit of each finished episode by arm; of rounds in which all arms took part."""
+        solves = self._parameters.start_solves
+        return {
+            arm: [e.best(solves)[-1] for e in self._episodes if e.arm == arm and e.round and e.done]
+            for arm in (COLD, PROPOSED, ARCHIVED)
+        }
+
+    def _record(self, more: dict[str, Any]) -> None:
+        self.step += 1
+        finals = self._finals()
+        solves = sum(len(episode.merits) for episode in self._episodes)
+        failed = sum(m is None for episode in self._episodes for m in episode.merits)
+        row = {"step": self.step, "time": time.time(), "solves": solves, "failed_solves": failed}
+        if finals[PROPOSED] and finals[COLD]:
+            more = {**more, "proposed_wins": compare(finals)["proposed_wins"]}
+        self._files.write_metrics({**row, **more})
+        self._save()
+
+    def _elapsed(self) -> float:
+        return round(self._seconds + time.monotonic() - self._began, 1)
+
+    def _save(self) -> None:
+        state = {
+            "task": "loop",
+            "step": self.step,
+            "seconds": self._elapsed(),
+            "cpu": self._cpu,
+            "figures": self._figures,
+            "episodes": [asdict(episode) for episode in self._episodes],
+        }
+        self._files.write_checkpoint(self.step, state)
+
+    def _results(self) -> dict[str, Any]:
+        figures = compare(self._finals())
+        said = verdict(figures)
+        solves = self._parameters.start_solves
+        curves = {
+            arm: [e.best(solves) for e in self._episodes if e.arm == arm and e.round]
+            for arm in (COLD, PROPOSED, ARCHIVED)
+        }
+        for theme in pictures.THEMES:
+            self._files.write_result(
+                f"starts{theme.suffix}.png", pictures.arms(curves, solves, theme)
+            )
+        summary = {
+            "task": "loop",
+            "verdict": said,
+            "solves_per_start": solves,
+            **figures,
+            **self._figures,
+            "cpu_hours": round(self._cpu / 3600, 4),
+            "seconds": self._elapsed(),
+        }
+        self._files.write_result("summary.json", (json.dumps(summary, indent=1) + "\n").encode())
+        print(said, flush=True)
+        return summary
