@@ -17,10 +17,13 @@ LONELY = """
 import json
 import numpy as np
 from stellar_optimization.physics.geometry import SECTIONS
+from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.search.screening import Screening
 from stellar_optimization.search.search import Progress, Search
 
 class Model:
+    problem, quantities = GEOMETRICAL, ["aspect_ratio", "triangularity", "iota_per_period"]
+    size = 2
     roughness = np.zeros(2)
 
     def evaluate(self, x):
@@ -44,10 +47,13 @@ import json
 import numpy as np
 from stellar_optimization.search import journal
 from stellar_optimization.physics.geometry import SECTIONS
+from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.search.screening import Screening
 from stellar_optimization.search.search import COUNTS, Progress, Search
 
 class Model:
+    problem, quantities = GEOMETRICAL, ["aspect_ratio", "triangularity", "iota_per_period"]
+    size = 6
     roughness = np.linspace(0.0, 1.0, 6)
     centres = np.random.default_rng(1).normal(size=(SECTIONS, 6))
 

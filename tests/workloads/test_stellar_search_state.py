@@ -17,7 +17,7 @@ def search() -> SearchState:
 
 def _find(search: SearchState, solves: int, violation: float = 0.0, **more: Any) -> None:
     shape = [4.0 * (1 + violation), -0.6, 0.4]
-    found = {"elongation": 1.5, "merit": 1.5, "shape": shape, "x": [1.0], "origin": [1.0]}
+    found = {"objective": 1.5, "merit": 1.5, "shape": shape, "x": [1.0], "origin": [1.0]}
     search.update({**found, "solves": solves, "boundary": {"at": solves}, **more})
 
 
@@ -35,9 +35,9 @@ def test_a_stage_that_has_had_its_share_is_followed_by_one_mode_more(search: Sea
 def test_a_design_that_is_rougher_and_less_elongated_is_a_milestone_too(
     search: SearchState,
 ) -> None:
-    sharper = {"modes": 2, "elongation": 1.4, "boundary": {}, "shape": [4.0, -0.6, 0.4]}
+    sharper = {"modes": 2, "objective": 1.4, "boundary": {}, "shape": [4.0, -0.6, 0.4]}
     _find(search, 71, sharpest=sharper)
-    assert [design["elongation"] for design in search.finished_designs()] == [1.4, 1.5]
+    assert [design["objective"] for design in search.finished_designs()] == [1.4, 1.5]
     search.turn(STAGES)
     assert search.sharpest is None
     assert search.milestones[0] == sharper
@@ -63,7 +63,7 @@ def test_a_settled_search_with_fewer_than_its_modes_has_not_finished(search: Sea
 
 
 def test_a_boundary_that_cannot_have_more_modes_is_smoothed(search: SearchState) -> None:
-    nothing = {"elongation": None, "merit": None, "shape": [], "settled": True}
+    nothing = {"objective": None, "merit": None, "shape": [], "settled": True}
     for weight in (0.3, 0.9)[:SMOOTHINGS]:
         _find(search, search.solves + 71)
         search.turn(STAGES)
@@ -80,7 +80,7 @@ def test_a_boundary_that_cannot_have_more_modes_is_smoothed(search: SearchState)
 
 
 def test_a_start_without_equilibrium_ends_its_search(search: SearchState) -> None:
-    search.update({"elongation": None, "merit": None, "shape": [], "settled": True})
+    search.update({"objective": None, "merit": None, "shape": [], "settled": True})
     search.turn(STAGES)
     assert search.finished
 

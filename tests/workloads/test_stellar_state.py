@@ -15,14 +15,14 @@ from stellar_optimization.search.state import State
 @pytest.fixture
 def state() -> State:
     state = State.initial(load_design("coarse"), Parameters(), workers=2)
-    state.start_elongation = 1.75
+    state.start_objective = 1.75
     return state
 
 
 def _reach(state: State, index: int, elongation: float, violation: float = 0.0) -> None:
     search = state.searches[index]
     search.boundary = {"elongation": elongation}
-    search.elongation, search.merit = elongation, elongation + 10 * max(0.0, violation - 0.008)
+    search.objective, search.merit = elongation, elongation + 10 * max(0.0, violation - 0.008)
     search.shape = [4.0 * (1 + violation), -0.6, 0.4]
 
 
@@ -62,7 +62,7 @@ def _improve(state: State, index: int, *elongations: float) -> None:
     for elongation in elongations:
         shape, boundary = [4.0, -0.6, 0.4], {"elongation": elongation}
         state.searches[index].update(
-            {"elongation": elongation, "merit": elongation, "shape": shape, "boundary": boundary}
+            {"objective": elongation, "merit": elongation, "shape": shape, "boundary": boundary}
         )
 
 
@@ -70,7 +70,7 @@ def test_finalists_are_the_best_two_of_each_search_and_none_is_taken_twice(state
     _improve(state, 0, 1.74, 1.2529, 1.2399, 1.2398)
     _improve(state, 1, 1.3544, 1.3177)
     found = state.finalists(2)
-    assert [c.elongation for c in found] == [1.2398, 1.2529, 1.3177, 1.3544]
+    assert [c.objective for c in found] == [1.2398, 1.2529, 1.3177, 1.3544]
     assert found[1].boundary == {"elongation": 1.2529}
     state.candidates += found
     assert state.finalists(2) == []
@@ -79,14 +79,14 @@ def test_finalists_are_the_best_two_of_each_search_and_none_is_taken_twice(state
 def test_designs_at_the_end_of_a_stage_are_finalists_of_the_second_choice(state: State) -> None:
     _improve(state, 0, 1.2398)
     for elongation in (1.35, 1.30):
-        state.searches[0].milestones.append({"modes": 2, "elongation": elongation, "boundary": {}})
-    assert [c.elongation for c in state.finalists(2)] == [1.2398, 1.30]
-    assert [c.elongation for c in state.finalists(4)] == [1.2398, 1.30, 1.35]
+        state.searches[0].milestones.append({"modes": 2, "objective": elongation, "boundary": {}})
+    assert [c.objective for c in state.finalists(2)] == [1.2398, 1.30]
+    assert [c.objective for c in state.finalists(4)] == [1.2398, 1.30, 1.35]
 
 
 def test_a_runner_up_no_better_than_the_start_is_no_finalist(state: State) -> None:
     _improve(state, 0, 1.75, 1.4)
-    assert [c.elongation for c in state.finalists(2)] == [1.4]
+    assert [c.objective for c in state.finalists(2)] == [1.4]
 
 
 def test_the_long_solves_go_to_the_best_accepted_and_the_most_promising_design(
@@ -141,7 +141,7 @@ def _advance(state: State, index: int, slices: int, elongation: float) -> None:
         assert state.ready(index, Parameters())
         shape, boundary = [4.0, -0.6, 0.4], {"elongation": elongation}
         state.searches[index].update(
-            {"elongation": elongation, "merit": elongation, "shape": shape, "boundary": boundary}
+            {"objective": elongation, "merit": elongation, "shape": shape, "boundary": boundary}
         )
 
 
@@ -177,9 +177,9 @@ def test_what_a_search_learns_of_another_does_not_depend_on_which_is_faster() ->
 def test_a_feasible_design_left_for_an_infeasible_one_stays_a_finalist(state: State) -> None:
     _improve(state, 0, 1.3881)
     shape = [4.0, -0.492, 0.4]
-    state.searches[0].update({"elongation": 1.2889, "shape": shape, "boundary": {}})
+    state.searches[0].update({"objective": 1.2889, "shape": shape, "boundary": {}})
     assert not state.searches[0].feasible
-    assert [c.elongation for c in state.finalists(2)] == [1.3881]
+    assert [c.objective for c in state.finalists(2)] == [1.3881]
 
 
 def test_all_official_figures_are_of_one_design(state: State) -> None:
@@ -197,7 +197,9 @@ def test_the_start_s_score_is_not_the_job_s(state: State) -> None:
 def test_a_job_without_an_official_score_says_why(state: State) -> None:
     assert state.why_unscored() == "no search found an equilibrium"
     _reach(state, 0, 1.2, violation=0.02)
-    assert state.why_unscored() == "the best design found violates a bound by 0.0200"
+    assert state.why_unscored() == (
+        "the best design found violates a bound by 0.0200: aspect ratio"
+    )
     _reach(state, 0, 1.75)
     assert state.why_unscored() == "no design found is better than the start"
     state.candidates.append(Candidate(0, 3, 1.2, {}, low=_low(error="did not converge")))

@@ -8,11 +8,10 @@ from typing import Any
 import ray
 
 from stellar_optimization.learn.dataset import NoData
+from stellar_optimization.run.optimisation import first_state, optimise
 from stellar_optimization.run.parameters import Job
-from stellar_optimization.run.results import write_results
 from stellar_optimization.run.run_directory import RunDirectory
-from stellar_optimization.search.campaign import Campaign, Superseded, Terminated
-from stellar_optimization.search.start import start_of
+from stellar_optimization.search.campaign import Superseded, Terminated
 from stellar_optimization.search.state import State
 
 EXIT_SUPERSEDED = 75
@@ -32,24 +31,20 @@ def main() -> int:
     except Superseded:
         print("a later attempt has claimed this job; ending", flush=True)
         return EXIT_SUPERSEDED
-    except Terminated as activity:
-        print(f"ended by SIGTERM while {activity}; it is saved", flush=True)
+    except Terminated as end:
+        activity, step = end.args
+        print(f"ended by SIGTERM while {activity}; step {step} is saved", flush=True)
         return EXIT_TERMINATED
 
 
 def _optimise(job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> int:
-    start = start_of(job.parameters)
-    state = State.from_json(saved) if saved else State.initial(start, job.parameters, job.workers)
+    state = State.from_json(saved) if saved else first_state(job)
     workers = "1 worker" if job.workers == 1 else f"{job.workers} workers"
     print(f"job {job.job_id}, attempt {job.attempt}, {workers}; {job.parameters.describe()}")
-    print(f"start {start.name}: official score {start.verdict('high')} at high fidelity, ", end="")
-    print(f"{start.verdict('low')} at low fidelity. Origin: {start.origin}", flush=True)
     if saved:
         print(f"resumed at step {state.step}, {state.seconds:.0f} s of work done", flush=True)
     _connect(job.workers)
-    campaign = Campaign(job, files, state)
-    campaign.run()
-    summary = write_results(campaign, files, start)
+    summary = optimise(job, files, state)
     if reason := summary.get("no_official_score"):
         print(f"done: no official score: {reason}", flush=True)
     else:
@@ -74,7 +69,17 @@ def _train(job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> int:
     return 0
 
 
-TASKS = {"optimise": _optimise, "train": _train}
+def _loop(job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> int:
+    from stellar_optimization.learn.loop import Loop
+
+    print(f"job {job.job_id}, attempt {job.attempt}: {job.parameters.describe()}", flush=True)
+    _connect(job.workers)
+    summary = Loop(job, files, saved).run()
+    print(f"done: {summary['verdict']}", flush=True)
+    return 0
+
+
+TASKS = {"optimise": _optimise, "train": _train, "loop": _loop}
 
 
 def _end_at_once(*_: object) -> None:

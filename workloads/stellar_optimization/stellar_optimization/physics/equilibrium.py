@@ -1,6 +1,7 @@
 """VMEC++ equilibria and their exact derivatives with respect to the boundary."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -8,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import vmecpp
 from vmecpp import autodiff, autodiff_wout
+
+from stellar_optimization.physics.magnetics import Field
 
 # A boundary without an equilibrium is an ordinary answer here; JAX logs 25 lines for each.
 logging.getLogger("jax._src.callback").setLevel(logging.CRITICAL)
@@ -25,7 +28,8 @@ class Equilibrium:
     """What the shape measures need of a solved boundary.
 
     boundary: (2, mpol, 2 ntor + 1), m; features: axis R (ntor + 1), axis Z (ntor + 1), signed edge
-    rotational transform per field period; internal: VMEC++'s geometry, where derivatives are taken.
+    rotational transform per field period, then what the solver was asked to measure; internal:
+    VMEC++'s geometry, where derivatives are taken.
     """
 
     boundary: jax.Array
@@ -40,7 +44,14 @@ class EquilibriumSolver:
     JAX. Only those features are compiled: all of `vmecpp.run` takes three times longer.
     """
 
-    def __init__(self, periods: int, mpol: int, ntor: int) -> None:
+    def __init__(
+        self,
+        periods: int,
+        mpol: int,
+        ntor: int,
+        measure: Callable[[Field], jax.Array] | None = None,
+    ) -> None:
+        self._measure = measure
         self.shape = (2, mpol, 2 * ntor + 1)
         self._periods = periods
         self._input = vmec_input(periods, mpol, ntor)
@@ -57,7 +68,13 @@ class EquilibriumSolver:
         wout = autodiff_wout.wout_quantities(internal, self._input, current_half=no_current)
         # VMEC's Z series runs with sin(m theta - n phi): the axis (m = 0) has the other sign.
         edge_iota = wout["iotaf"][-1:] / self._periods
-        return jnp.concatenate([wout["raxis_cc"], -wout["zaxis_cs"], edge_iota])
+        features = [wout["raxis_cc"], -wout["zaxis_cs"], edge_iota]
+        if self._measure is not None:
+            tables = autodiff_wout.static_fields(self._input)
+            names = ("xm", "xn", "xm_nyq", "xn_nyq")
+            field = Field(wout, tuple(tables[name] for name in names), self._periods)
+            features.append(self._measure(field))
+        return jnp.concatenate(features)
 
     def solve(self, boundary: jax.Array) -> Equilibrium | None:
         """The equilibrium of `boundary`, or None where VMEC++ finds none."""

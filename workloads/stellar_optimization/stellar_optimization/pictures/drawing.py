@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,50 +16,70 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stellar_optimization.physics.field import BoundaryField
-from stellar_optimization.problems import geometrical as problem
 from stellar_optimization.problems.design import Boundary
+from stellar_optimization.problems.problem import TOLERANCE, Problem
+from stellar_optimization.problems.quasi_isodynamic import REFERENCE
 from stellar_optimization.search.candidate import Candidate
 
 PAGE = Path(__file__).with_name("boundary_3d.html")
 START, END = "#8a8f98", "#1f5fbf"
-BOUNDS = {
-    "aspect_ratio": ("Aspect ratio", problem.MAX_ASPECT, "at most"),
-    "triangularity": ("Mean triangularity", problem.MAX_TRIANGULARITY, "at most"),
-    "iota_per_period": (
-        "Edge rotational transform\nper field period",
-        problem.MIN_IOTA,
-        "at least",
-    ),
-}
+WARNING = "#c2410c"
 
 
-def convergence(history: list[dict[str, Any]], candidates: list[Candidate]) -> bytes:
-    """Score, elongation and the three constrained quantities over the search's time (s)."""
-    figure, axes = plt.subplots(2, 3, figsize=(12, 6.4), layout="constrained")
-    score, elongation, *bounded, text = axes.ravel()
+def convergence(
+    problem: Problem, history: list[dict[str, Any]], candidates: list[Candidate]
+) -> bytes:
+    """Score, objective and the constrained quantities over the search's time (s)."""
+    columns = (len(problem.bounds) + 4) // 2
+    figure, axes = plt.subplots(2, columns, figsize=(4 * columns, 6.4), layout="constrained")
+    score, objective, *bounded, text = axes.ravel()[: len(problem.bounds) + 3]
     _line(score, history, "official_score", "Official score (high fidelity)", marker="o")
     _line(score, history, "official_low_score", "Official score at low fidelity", color=START)
-    score.axhline(problem.PUBLISHED_SCORE, color="#c2410c", ls="--", lw=1)
+    score.axhline(problem.published, color=WARNING, ls="--", lw=1)
     score.annotate(
-        f"published: {problem.PUBLISHED_SCORE}", (0.02, problem.PUBLISHED_SCORE),
-        xycoords=("axes fraction", "data"), va="bottom", color="#c2410c", fontsize=9,
+        f"published: {problem.published}", (0.02, problem.published),
+        xycoords=("axes fraction", "data"), va="bottom", color=WARNING, fontsize=9,
     )  # fmt: skip
-    score.set(title="Official score of the best design", ylabel="Score (1 is best)")
+    score.set(title="Official score of the best design", ylabel="Score (more is better)")
     score.legend(loc="lower right", fontsize=8)
-    _line(elongation, history, "elongation", "screening model")
-    elongation.set(title="Largest elongation (screening model)", ylabel="Elongation")
-    for axis, (name, (title, bound, sense)) in zip(bounded, BOUNDS.items(), strict=True):
-        _line(axis, history, name, title)
-        slack = problem.TOLERANCE * abs(bound) * (1 if sense == "at most" else -1)
-        axis.axhline(bound, color="#c2410c", ls="--", lw=1, label=f"{sense} {bound:g}")
-        axis.axhspan(bound, bound + slack, color="#c2410c", alpha=0.12, label="1 % tolerance")
-        axis.set(title=title, ylabel=title.replace("\n", " "))
+    _line(objective, history, problem.objective, "screening model")
+    title = problem.objective_title
+    objective.set(title=f"{title} (screening model)", ylabel=title)
+    for axis, bound in zip(bounded, problem.bounds, strict=True):
+        _line(axis, history, bound.quantity, "screening model")
+        tolerated = bound.limit + bound.sign * TOLERANCE * bound.scale
+        label = f"{bound.sense} {bound.limit:g}"
+        axis.axhline(bound.limit, color=WARNING, ls="--", lw=1, label=label)
+        axis.axhspan(bound.limit, tolerated, color=WARNING, alpha=0.12, label="tolerance")
+        axis.set(title="\n".join(textwrap.wrap(bound.title, 30)), ylabel=bound.title)
         axis.legend(fontsize=8)
-    for axis in (score, elongation, *bounded):
+    for axis in (score, objective, *bounded):
         axis.set_xlabel("Time (s)")
         axis.grid(alpha=0.3)
-    text.axis("off")
-    text.text(0, 1, _official_results(candidates), va="top", fontsize=9, family="monospace")
+    for axis in axes.ravel()[len(problem.bounds) + 2 :]:
+        axis.axis("off")
+    text.text(
+        0, 1, _official_results(problem, candidates), va="top", fontsize=9, family="monospace"
+    )
+    return _png(figure)
+
+
+def pareto(front: list[tuple[float, float]], published: float) -> bytes:
+    """Feasible designs by aspect ratio and gradient length, and the area that counts as their score."""
+    figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
+    for length, aspect in front:
+        axis.fill_between([aspect, REFERENCE[1]], REFERENCE[0], length, color=END, alpha=0.15, lw=0)
+    axis.plot([aspect for _, aspect in front], [length for length, _ in front], "o", color=END)
+    axis.plot(REFERENCE[1], REFERENCE[0], "x", color=WARNING, label="reference point")
+    found = f"{len(front)} feasible designs" if front else "no feasible design was found"
+    axis.set(
+        title=f"{found} (published score: {published:g})",
+        xlabel="Aspect ratio (less is more compact)",
+        ylabel="Least scale length of the field's gradient\n(over minor radius, times field periods)",
+        xlim=(0, REFERENCE[1] + 1),
+    )
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3)
     return _png(figure)
 
 
@@ -68,7 +89,7 @@ def _line(axis: Any, history: list[dict[str, Any]], name: str, label: str, **sty
     axis.step(x, y, where="post", label=label, **{"color": END, "ms": 3, **style})
 
 
-def _official_results(candidates: list[Candidate]) -> str:
+def _official_results(problem: Problem, candidates: list[Candidate]) -> str:
     lines = ["Official high-fidelity results", "", "screening    official"]
     for candidate in candidates:
         if candidate.high is None:
@@ -76,8 +97,8 @@ def _official_results(candidates: list[Candidate]) -> str:
         elif candidate.high["error"]:
             verdict = "not solved"
         else:
-            verdict = f"{candidate.high['elongation']:.4f}  {candidate.high['score']:.6f}"
-        lines.append(f"   {candidate.elongation:.4f}    {verdict}")
+            verdict = f"{candidate.high['objective']:.4f}  {candidate.high['score']:.6f}"
+        lines.append(f"   {problem.shown(candidate.objective):.4f}    {verdict}")
     return "\n".join(lines)
 
 
@@ -123,7 +144,7 @@ def surface_page(boundary: Boundary, strength: np.ndarray) -> bytes:
     return PAGE.read_text(encoding="utf-8").replace("/*DATA*/", json.dumps(data)).encode()
 
 
-def field_strength(field: BoundaryField, periods: int) -> bytes:
+def field_strength(field: BoundaryField, periods: int, problem: Problem) -> bytes:
     """|B| on the boundary over Boozer angles, and the rotational transform over the flux."""
     figure, (angles, profile) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
     one = np.s_[:, : (field.strength.shape[1] - 1) // periods + 1]
@@ -140,7 +161,8 @@ def field_strength(field: BoundaryField, periods: int) -> bytes:
         ylabel="Poloidal Boozer angle (turns)",
     )
     profile.plot(field.flux, np.abs(field.iota) / periods, color=END)
-    profile.axhline(problem.MIN_IOTA, color="#c2410c", ls="--", lw=1, label="bound at the edge")
+    needed = next(b.limit for b in problem.bounds if b.quantity == "iota_per_period")
+    profile.axhline(needed, color=WARNING, ls="--", lw=1, label="bound at the edge")
     profile.set(
         title="Rotational transform",
         xlabel="Toroidal flux / flux of the boundary",
@@ -151,22 +173,20 @@ def field_strength(field: BoundaryField, periods: int) -> bytes:
     return _png(figure)
 
 
-def constraints(shape: list[float], official: list[float] | None) -> bytes:
+def constraints(problem: Problem, shape: list[float], official: list[float] | None) -> bytes:
     """Normalised violation of each bound against the benchmark's tolerance (negative: inside).
 
-    shape: aspect ratio, triangularity, transform by the screening model; official: violations.
+    shape: quantities of the bounds by the screening model; official: violations.
     """
-    names = ["Aspect ratio", "Mean triangularity", "Rotational transform"]
-    figure, axis = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    names = [bound.title for bound in problem.bounds]
+    figure, axis = plt.subplots(figsize=(9, 1.4 + 0.6 * len(names)), layout="constrained")
     rows = np.arange(len(names))
     if shape:
-        axis.barh(
-            rows + 0.2, problem.violations(*shape), 0.36, color=START, label="screening model"
-        )
+        axis.barh(rows + 0.2, problem.violations(shape), 0.36, color=START, label="screening model")
     if official:
         axis.barh(rows - 0.2, official, 0.36, color=END, label="official, high fidelity")
     axis.axvline(0, color="#1b1f24", lw=0.8)
-    axis.axvline(problem.TOLERANCE, color="#c2410c", ls="--", lw=1, label="tolerance")
+    axis.axvline(TOLERANCE, color=WARNING, ls="--", lw=1, label="tolerance")
     axis.set_yticks(rows, names)
     axis.invert_yaxis()
     axis.set(title="How far each bound is violated", xlabel="Violation / bound (negative: inside)")

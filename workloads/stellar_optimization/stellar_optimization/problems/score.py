@@ -2,12 +2,14 @@
 
     python -m stellar_optimization.problems.score designs/coarse.json                 # the benchmark's score
     python -m stellar_optimization.problems.score --fidelity low designs/coarse.json
+    python -m stellar_optimization.problems.score --problem simple_to_build design.json
     python -m stellar_optimization.problems.score --serve                            # requests on stdin
 
-With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high", "limit": CPU
-seconds}` and is answered by one line on stdout: elongation, violations (aspect ratio, triangularity,
-rotational transform; normalised), feasible, score, error, evaluator, fidelity, seconds and
-cpu_seconds. Past its limit the process is ended: a limit of CPU time is the same on a busy machine.
+With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high", "problem": name,
+"limit": CPU seconds}` and is answered by one line on stdout: objective, metrics (all that the evaluator
+measures), violations (normalised, as problems.catalog orders the bounds), feasible, score, error,
+evaluator, fidelity, seconds and cpu_seconds. Past its limit the process is ended: a limit of CPU time is the
+same on a busy machine.
 """
 
 import argparse
@@ -23,30 +25,32 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from stellar_optimization.problems.catalog import PROBLEMS
+
 FIDELITIES = ("high", "low")
 
 
-def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
+def evaluate(
+    boundary: dict[str, Any], fidelity: str, problem: str = "geometrical"
+) -> dict[str, Any]:
     """Official result for a boundary in the leaderboard's format.
 
-    `high` is what GeometricalProblem.evaluate of constellaration 0.2.6 does, and so the benchmark's
-    score; `low` is its default, coarser setting, without the parts that P1 does not use. A boundary
-    that the evaluator cannot solve has no score, and `error` says why.
+    `high` is what the problem's `evaluate` of constellaration 0.2.6 does, and so the benchmark's
+    score (of this design alone, where the problem is about a set); `low` is its default, coarser
+    setting. Both without the parts that the problem does not use. A boundary that the evaluator cannot
+    solve has no score, and `error` says why.
     """
     from constellaration import forward_model, problems
     from constellaration.geometry import surface_rz_fourier
 
-    problem = problems.GeometricalProblem()
-    choose = forward_model.ConstellarationSettings
-    if fidelity == "high":
-        settings = choose.default_high_fidelity_skip_qi()
-    else:
-        settings = choose(boozer_preset_settings=None, qi_settings=None, turbulent_settings=None)
+    stated = PROBLEMS[problem]
+    official = getattr(problems, stated.evaluator)()
     started, cpu = time.monotonic(), time.process_time()
     result: dict[str, Any] = {
         "evaluator": f"constellaration {version('constellaration')}, vmecpp {version('vmecpp')}",
         "fidelity": fidelity,
-        "elongation": None,
+        "objective": None,
+        "metrics": None,
         "violations": None,
         "feasible": False,
         "score": None,
@@ -54,20 +58,39 @@ def evaluate(boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
     }
     try:
         surface = surface_rz_fourier.SurfaceRZFourier.model_validate(boundary)
+        settings = _settings(forward_model.ConstellarationSettings, official, fidelity)
         metrics, _ = forward_model.forward_model(surface, settings=settings)
     except (
         Exception
     ) as error:  # the solver has no exception of its own; no equilibrium is an answer
         result["error"] = f"{type(error).__name__}: {error}"[:200]
     else:
-        feasible = problem.is_feasible(metrics)
-        violations = problem._normalized_constraint_violations(metrics)
-        result["elongation"] = float(metrics.max_elongation)
+        feasible = official.is_feasible(metrics)
+        violations = official._normalized_constraint_violations(metrics)
+        of_one = [metrics] if stated.of_a_set else metrics
+        objective = (
+            official.get_objectives(metrics) if stated.of_a_set else official.get_objective(metrics)
+        )
+        result["objective"] = float(objective[0][0] if stated.of_a_set else objective[0])
+        result["metrics"] = {
+            name: float(value)
+            for name, value in metrics.model_dump().items()
+            if value is not None and math.isfinite(float(value))
+        }
         result["violations"] = [float(value) for value in violations]
         result["feasible"] = bool(feasible)
-        result["score"] = float(problem._score(metrics)) if feasible else 0.0
+        result["score"] = float(official._score(of_one)) if feasible else 0.0
     took, used = time.monotonic() - started, time.process_time() - cpu
     return {**result, "seconds": round(took, 1), "cpu_seconds": round(used, 1)}
+
+
+def _settings(choose: Any, official: Any, fidelity: str) -> Any:
+    """Settings of the forward model, without what the problem does not measure."""
+    if official._does_it_require_qi:
+        return choose.default_high_fidelity() if fidelity == "high" else choose()
+    if fidelity == "high":
+        return choose.default_high_fidelity_skip_qi()
+    return choose(boozer_preset_settings=None, qi_settings=None, turbulent_settings=None)
 
 
 def _end_with_parent() -> None:
@@ -91,20 +114,24 @@ def _serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         _limit_cpu(request["limit"])
-        answers.write(json.dumps(evaluate(request["boundary"], request["fidelity"])) + "\n")
+        answers.write(
+            json.dumps(evaluate(request["boundary"], request["fidelity"], request["problem"]))
+            + "\n"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Score designs with the official evaluator.")
     parser.add_argument("designs", nargs="*", type=Path)
     parser.add_argument("--fidelity", choices=FIDELITIES, default="high")
+    parser.add_argument("--problem", choices=PROBLEMS, default="geometrical")
     parser.add_argument("--serve", action="store_true", help="answer requests on stdin")
     options = parser.parse_args()
     if options.serve:
         _serve()
     for path in options.designs:
         content = json.loads(path.read_text(encoding="utf-8"))
-        result = evaluate(content.get("boundary", content), options.fidelity)
+        result = evaluate(content.get("boundary", content), options.fidelity, options.problem)
         print(json.dumps({"design": path.name, **result}))
 
 

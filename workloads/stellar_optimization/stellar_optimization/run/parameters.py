@@ -13,6 +13,7 @@ class Parameters:
     """The parameters of `workload.yaml`, which says what each of them means."""
 
     task: str = "optimise"
+    problem: str = "geometrical"
     start: str = "coarse"
     modes: int = 3
     spectral_weight: float = 0.3

@@ -1,42 +1,56 @@
 """What a finished attempt leaves for people: figures, the design, drawing."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from stellar_optimization.pictures import drawing
-from stellar_optimization.problems import geometrical as problem
 from stellar_optimization.problems.design import Boundary, Design
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.campaign import Campaign
 from stellar_optimization.search.state import State
 
 
-def write_results(campaign: Campaign, files: RunDirectory, start: Design) -> dict[str, Any]:
-    """Write summary.json, design.json and pictures; returns the summary."""
-    state = campaign.state
+def write_results(
+    campaign: Campaign, files: RunDirectory, start: Design, prefix: str = ""
+) -> dict[str, Any]:
+    """Write summary.json, design.json and pictures; returns the summary.
+
+    `prefix`: of all names, where one job has the results of several problems.
+    """
+    state, problem = campaign.state, campaign.state.problem
+
+    def write(name: str, content: bytes) -> None:
+        files.write_result(prefix + name, content)
+
     boundary = _final_boundary(state, start)
     summary = _summary(state, start)
-    _write_json(files, "design.json", boundary.to_json())
+    _write_json(write, "design.json", boundary.to_json())
     theta, phi = drawing.surface_angles(boundary.n_field_periods)
     field = campaign.workers[0].field.remote(boundary.to_json(), theta, phi)
-    files.write_result("convergence.png", drawing.convergence(state.history, state.candidates))
-    files.write_result("constraints.png", drawing.constraints(*_violations(state)))
+    write("convergence.png", drawing.convergence(problem, state.history, state.candidates))
+    write("constraints.png", drawing.constraints(problem, *_violations(state)))
     campaign.check("drawing")
-    files.write_result("cross-sections.png", drawing.sections(start.boundary, boundary))
+    write("cross-sections.png", drawing.sections(start.boundary, boundary))
     try:
         found = campaign.get([field], "drawing")[0]
     except ValueError:  # a boundary without equilibrium still has a shape
         strength = np.ones_like(theta)
     else:
         strength = found.strength
-        drawn = drawing.field_strength(found, boundary.n_field_periods)
-        files.write_result("field-strength.png", drawn)
-    files.write_result("boundary-3d.html", drawing.surface_page(boundary, strength))
+        drawn = drawing.field_strength(found, boundary.n_field_periods, problem)
+        write("field-strength.png", drawn)
+    write("boundary-3d.html", drawing.surface_page(boundary, strength))
+    if problem.of_a_set:
+        _write_json(
+            write, "designs.json", [c.boundary for c in state.candidates if c.official_score]
+        )
+        write("pareto.png", drawing.pareto(state.front(), problem.published))
     campaign.check("drawing")
     # Last, so that whoever sees it sees everything.
-    _write_json(files, "summary.json", summary)
+    _write_json(write, "summary.json", summary)
     return summary
 
 
@@ -51,7 +65,7 @@ def _final_boundary(state: State, start: Design) -> Boundary:
 def _violations(state: State) -> tuple[list[float], list[float] | None]:
     """Of the design that is reported: screening values, and official violations if it has them."""
     best, now = state.reported(), state.row()
-    names = ("aspect_ratio", "triangularity", "iota_per_period")
+    names = [bound.quantity for bound in state.problem.bounds]
     shape = best.shape if best else [now[name] for name in names if name in now]
     return shape, best.high["violations"] if best and best.high else None
 
@@ -61,19 +75,27 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
     best, now = state.reported(), state.row()
     high = best.high if best and best.high else {}
     violations = high.get("violations")
+    problem, missed = state.problem, state.why_unscored()
+    screened = _screened(state)
     known = {
-        "official_score": state.official_score(),
-        "no_official_score": state.why_unscored(),
-        "official_elongation": high.get("elongation"),
+        "problem": problem.title,
+        "official_score": state.official_score() or 0.0,
+        "no_official_score": missed,
+        "feasible": missed is None,
+        "largest_violation": round(max(screened), 6) if missed and screened else None,
+        "limited_by": problem.worst(screened) if missed and screened else None,
+        f"official_{problem.objective}": high.get("objective"),
         "feasibility": max(0.0, *violations) if violations else None,
         "official_low_score": state.official_low_score(),
         "evaluator": high.get("evaluator"),
-        "published_score": problem.PUBLISHED_SCORE,
+        "published_score": problem.published,
         "start": start.name,
         "start_origin": start.origin,
         "start_official_score": start.verdict("high"),
         "start_official_low_score": start.verdict("low"),
-        "screening_elongation": best.elongation if best else now.get("elongation"),
+        f"screening_{problem.objective}": (
+            problem.shown(best.objective) if best else now.get(problem.objective)
+        ),
         "modes": best.modes if best else None,
         "designs_scored": sum(candidate.high is not None for candidate in state.candidates),
         "search_seconds": round(state.search_seconds or state.seconds, 1),
@@ -83,5 +105,11 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _write_json(files: RunDirectory, name: str, content: dict[str, Any]) -> None:
-    files.write_result(name, (json.dumps(content, indent=1) + "\n").encode())
+def _screened(state: State) -> list[float]:
+    """Violations of the best design found, by the screening model; empty without an equilibrium."""
+    best = state.best_search()
+    return state.problem.violations(best.shape) if best else []
+
+
+def _write_json(write: Callable[[str, bytes], None], name: str, content: Any) -> None:
+    write(name, (json.dumps(content, indent=1) + "\n").encode())

@@ -8,7 +8,8 @@ from typing import Any
 import ray
 
 from stellar_optimization.learn.recorder import Place, Recorder
-from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.geometrical import GEOMETRICAL
+from stellar_optimization.problems.problem import Problem
 from stellar_optimization.run.parameters import Job
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.candidate import Candidate
@@ -27,7 +28,7 @@ class Superseded(Exception):
 
 
 class Terminated(Exception):
-    """SIGTERM: the checkpoint is written, the attempt ends. Its text says what was under way."""
+    """SIGTERM: the checkpoint is written, the attempt ends. Arguments: what was under way, step."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Campaign:
 
     def __init__(self, job: Job, files: RunDirectory, state: State) -> None:
         self.job, self.files, self.state = job, files, state
-        self._recorder = Recorder(files, "geometrical")
+        self._recorder = Recorder(files, state.problem.name)
         self._begun = time.monotonic()
         self._seconds_before = state.seconds
         self._terminated = False
@@ -72,11 +73,16 @@ class Campaign:
         self._save()
         return self.state
 
+    def close(self) -> None:
+        """Give the workers' cores back."""
+        for worker in self.workers:
+            ray.kill(worker)
+
     def check(self, activity: str) -> None:
         """End here if SIGTERM has come: save, and raise Terminated."""
         if self._terminated:
             self._save()
-            raise Terminated(activity)
+            raise Terminated(activity, self.state.step)
 
     def get(self, references: list[Any], activity: str) -> list[Any]:
         """What the workers answer, or Terminated; ray.get alone would not hear of SIGTERM."""
@@ -103,9 +109,14 @@ class Campaign:
         if self.state.search_seconds is None:
             self.state.search_seconds = self._seconds()
             for index, search in enumerate(self.state.searches):
-                self._recorder.end(f"{index:03d}", search.slices + 1, search.held_row)
+                self._recorder.end(self._named(index), search.slices + 1, search.held_row)
                 search.held_row = None
             self._record()
+
+    def _named(self, index: int) -> str:
+        """Of a search, among those of all problems that the job solves."""
+        problem = self.state.problem
+        return f"{index:03d}" if problem is GEOMETRICAL else f"{problem.name}-{index:03d}"
 
     def _score_finalists(self) -> None:
         """Official scores: low fidelity for all finalists, high fidelity wave by wave."""
@@ -156,7 +167,9 @@ class Campaign:
     def _evaluate(self, task: Task) -> None:
         assert task.candidate is not None
         boundary = task.candidate.boundary
-        reference = self.workers[task.worker].score.remote(boundary, task.fidelity)
+        reference = self.workers[task.worker].score.remote(
+            boundary, task.fidelity, task.candidate.problem
+        )
         self._tasks[reference] = task
 
     def _take(self, activity: str) -> None:
@@ -192,8 +205,8 @@ class Campaign:
             search = self.state.searches[task.worker]
             first = search.slices == 0 and task.worker == 0
             self.state.cpu_seconds += result.pop("cpu")
-            name = f"{task.worker:03d}"
-            origin = name if search.came_from is None else f"{search.came_from:03d}"
+            name = self._named(task.worker)
+            origin = name if search.came_from is None else self._named(search.came_from)
             search.held_row = self._recorder.slice(
                 Place(name, origin, search.stage, task.worker),
                 search.slices,
@@ -202,12 +215,12 @@ class Campaign:
             )
             search.update(result)
             if first and search.feasible:
-                self.state.start_elongation = search.elongation
+                self.state.start_objective = search.objective
             line = _search_line(task.worker, search)
         else:
             self.state.cpu_seconds += result.get("cpu_seconds", 0.0)
             setattr(task.candidate, task.fidelity, result)
-            line = _score_line(task.candidate, result)
+            line = _score_line(self.state.problem, task.candidate, result)
         self._record()
         print(f"{self.state.seconds:6.1f} s  step {self.state.step:3d}  {line}", flush=True)
 
@@ -234,17 +247,24 @@ def _among(candidate: Candidate, candidates: list[Candidate]) -> bool:
 def _search_line(index: int, search: SearchState) -> str:
     counts = f"{search.solves} solves ({search.failed_solves} failed), {search.jacobians} Jacobians"
     name = f"search {index} ({search.modes} modes, smoothness {search.weight:g})"
-    if search.elongation is None:
+    if search.objective is None:
         return f"{name}: no equilibrium; {counts}"
-    best = f"elongation {search.elongation:.4f}, violation {search.violation:+.4f}"
+    best = f"{_named(search.task, search.objective)}, violation {search.violation:+.4f}"
+    if not search.feasible:
+        best += f" ({search.task.worst(search.task.violations(search.shape))})"
     return f"{name}: {best}; {counts}{'; settled' if search.settled else ''}"
 
 
-def _score_line(candidate: Candidate, result: dict[str, Any]) -> str:
-    name = f"official {result['fidelity']} fidelity of elongation {candidate.elongation:.4f}"
+def _named(problem: Problem, objective: float) -> str:
+    return f"{problem.objective.replace('_', ' ')} {problem.shown(objective):.4f}"
+
+
+def _score_line(problem: Problem, candidate: Candidate, result: dict[str, Any]) -> str:
+    name = f"official {result['fidelity']} fidelity of {_named(problem, candidate.objective)}"
     if result["error"]:
         return f"{name}: no score ({result['error']})"
     if not result["feasible"]:
-        return f"{name}: not feasible (violation {max(result['violations']):+.4f})"
-    published = f"; published: {problem.PUBLISHED_SCORE}" if result["fidelity"] == "high" else ""
+        worst = problem.worst(result["violations"])
+        return f"{name}: not feasible ({worst}: violation {max(result['violations']):+.4f})"
+    published = f"; published: {problem.published}" if result["fidelity"] == "high" else ""
     return f"{name}: {result['score']:.6f} in {result['cpu_seconds']:.0f} CPU-s{published}"

@@ -3,10 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.catalog import problem_of
+from stellar_optimization.problems.geometrical import GEOMETRICAL
+from stellar_optimization.problems.problem import TOLERANCE
 
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
-LOW_IOTA_GATE = 0.05  # low-fidelity violation of the transform up to which high is tried
+LOW_GATE = (
+    0.05  # violation at low fidelity up to which high is tried, of bounds about which they differ
+)
 
 
 @dataclass
@@ -15,28 +19,32 @@ class Candidate:
 
     search: int
     modes: int
-    elongation: float
+    objective: float
     boundary: dict[str, Any]
-    shape: list[float] = field(default_factory=list)  # aspect ratio, triangularity, iota/period
+    shape: list[float] = field(default_factory=list)  # as a SearchState's
+    problem: str = GEOMETRICAL.name
     low: dict[str, Any] | None = None
     high: dict[str, Any] | None = None
 
     @property
     def expected_score(self) -> float:
         """Score by the screening model, which the official one agrees with within about 0.0005."""
-        return problem.score(self.elongation)
+        return problem_of(self.problem).score(self.objective)
 
     @property
     def out_of_bounds(self) -> bool:
         """Whether low fidelity shows that it is not feasible.
 
-        Aspect ratio and triangularity are the same in both fidelities, the transform is not. A
-        design that low fidelity does not solve may still have a score at high fidelity.
+        Some quantities are the same in both fidelities, others are not. A design that low fidelity does
+        not solve may still have a score at high fidelity.
         """
         if self.low is None or self.low["error"] is not None:
             return False
-        aspect, triangularity, iota = self.low["violations"]
-        return max(aspect, triangularity) > problem.TOLERANCE or iota > LOW_IOTA_GATE
+        bounds = problem_of(self.problem).bounds
+        return any(
+            violation > (LOW_GATE if bound.drifts else TOLERANCE)
+            for bound, violation in zip(bounds, self.low["violations"], strict=True)
+        )
 
     @property
     def low_score(self) -> float:

@@ -7,17 +7,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stellar_optimization.physics import geometry
+from stellar_optimization.physics import geometry, magnetics
 from stellar_optimization.physics.equilibrium import Equilibrium, EquilibriumSolver
 from stellar_optimization.problems.design import Boundary
+from stellar_optimization.problems.geometrical import GEOMETRICAL
+from stellar_optimization.problems.problem import Problem
 
 EXTRA_MODES = 2  # the equilibrium has this many modes more than the boundary
+TERMS = geometry.SECTIONS  # of every problem's objective
+_SHAPE = ("aspect_ratio", "triangularity", "iota_per_period")
+_MAGNETIC = ("log10_qi", "mirror_ratio", "vacuum_well", "flux_compression")
 SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|) - 1))
+
+
+def quantities(problem: Problem) -> list[str]:
+    """Names of the constrained quantities: those of the bounds, then those only a guard has."""
+    names = [bound.quantity for bound in problem.bounds]
+    return names + sorted({guard.quantity for guard in problem.guards} - set(names))
+
+
+def _magnetic(field: magnetics.Field) -> jax.Array:
+    """Gradient lengths (TERMS,), then _MAGNETIC."""
+    measures = (
+        magnetics.log10_qi_residual,
+        magnetics.edge_mirror_ratio,
+        magnetics.vacuum_well,
+        magnetics.flux_compression,
+    )
+    scalars = jnp.stack([measure(field) for measure in measures])
+    return jnp.concatenate([magnetics.gradient_lengths(field), scalars])
 
 
 @dataclass(frozen=True)
 class Screening:
-    """Values at a point: elongations (geometry.SECTIONS,), aspect ratio, triangularity, iota.
+    """Values at a point: the problem's terms (TERMS,), then the quantities of its bounds and guards.
 
     `values` are smooth; `official` has the triangularity as the evaluator measures it. `equilibrium`
     is what derivatives need; a screening read from a journal has none.
@@ -29,20 +52,20 @@ class Screening:
     equilibrium: Equilibrium | None = None
 
     @property
-    def elongation(self) -> float:
-        return float(self.values[: geometry.SECTIONS].max())
+    def objective(self) -> float:
+        return float(self.values[:TERMS].max())
 
 
 class ScreeningModel:
-    """P1's objective and constraints for boundaries with modes up to `modes`.
+    """A problem's objective and constraints for boundaries with modes up to `modes`.
 
     Variables x (size,): scaled r_cos, then scaled z_sin, of all modes but R_00, which is 1 m.
     """
 
-    def __init__(self, periods: int, modes: int) -> None:
-        self.periods, self.modes = periods, modes
+    def __init__(self, periods: int, modes: int, problem: Problem = GEOMETRICAL) -> None:
+        self.periods, self.modes, self.problem = periods, modes, problem
         mpol = ntor = modes + EXTRA_MODES
-        self._ntor = ntor
+        self._ntor, self._axis = ntor, 2 * (ntor + 1)
         m = np.arange(mpol)[:, None] * np.ones((1, 2 * ntor + 1), int)
         n = np.arange(-ntor, ntor + 1)[None] * np.ones((mpol, 1), int)
         free = (m <= modes) & (abs(n) <= modes) & ~((m == 0) & (n <= 0))
@@ -52,9 +75,11 @@ class ScreeningModel:
         self.size = len(self.scale)
         spectrum = np.where(m[free] + abs(n[free]) > 1, m[free] ** 2 + n[free] ** 2, 0)
         self.roughness = np.tile(spectrum, 2) * self.scale
-        self.metrics = [f"elongation_{section:02d}" for section in range(geometry.SECTIONS)]
-        self.metrics += ["aspect_ratio", "triangularity", "iota_per_period"]
-        self._solver = EquilibriumSolver(periods, mpol, ntor)
+        self.quantities = quantities(problem)
+        term = problem.terms.removesuffix("s")
+        self.metrics = [f"{term}_{number:02d}" for number in range(TERMS)] + self.quantities
+        magnetic = problem.terms != "elongations"
+        self._solver = EquilibriumSolver(periods, mpol, ntor, _magnetic if magnetic else None)
         self._base = np.zeros(self._solver.shape)
         self._base[0, 0, ntor] = 1.0
         self._shape = jax.jit(self._shape_of)
@@ -95,18 +120,34 @@ class ScreeningModel:
         triangularity = geometry.triangularity(r_cos, z_sin, self.periods)
         return jnp.concatenate([elongation, jnp.stack([aspect, triangularity])])
 
+    def _chosen(self, measured: np.ndarray, largest: int | None = None) -> np.ndarray:
+        """Of all that is measured, what the problem asks for: values, or rows of derivatives.
+
+        `largest`: the section whose elongation is the largest, for derivatives.
+        """
+        sections = measured[: geometry.SECTIONS]
+        named = dict(zip(_SHAPE, measured[geometry.SECTIONS :], strict=False))
+        rest = measured[geometry.SECTIONS + len(_SHAPE) :]
+        terms = sections if self.problem.terms == "elongations" else -rest[:TERMS]
+        named |= dict(zip(_MAGNETIC, rest[TERMS:], strict=False))
+        named["elongation"] = sections[int(np.argmax(sections)) if largest is None else largest]
+        return np.concatenate([terms, np.stack([named[name] for name in self.quantities])])
+
     def evaluate(self, x: np.ndarray) -> Screening | None:
         """Values at x, or None where there is no equilibrium."""
         equilibrium = self._solver.solve(jnp.asarray(self.coefficients(x)))
         if equilibrium is None:
             return None
-        axis, iota = equilibrium.features[:-1], equilibrium.features[-1:]
+        axis, iota = equilibrium.features[: self._axis], equilibrium.features[self._axis]
         shape = self._shape(equilibrium.boundary, axis)
-        values = np.concatenate([shape, np.abs(iota)])
+        rest = equilibrium.features[self._axis + 1 :]
+        values = self._chosen(np.concatenate([shape, np.abs(iota)[None], rest]))
         if not np.all(np.isfinite(values)):
             return None
         official = values.copy()
-        official[geometry.SECTIONS + 1] = self._official_triangularity(*equilibrium.boundary)
+        if "triangularity" in self.quantities:
+            place = TERMS + self.quantities.index("triangularity")
+            official[place] = self._official_triangularity(*equilibrium.boundary)
         return Screening(x, values, official, equilibrium)
 
     def jacobian(self, screening: Screening) -> np.ndarray | None:
@@ -119,10 +160,14 @@ class ScreeningModel:
         features = self._solver.jacobian(equilibrium)
         if features is None:
             return None
-        axis, iota = equilibrium.features[:-1], float(equilibrium.features[-1])
+        axis, iota = equilibrium.features[: self._axis], float(equilibrium.features[self._axis])
         direct, through_axis = self._shape_jacobian(equilibrium.boundary, axis)
-        shape = np.asarray(direct) + np.einsum("va,abmn->vbmn", through_axis, features[:-1])
-        full = np.concatenate([shape, np.sign(iota) * features[-1:]])
+        shape = np.asarray(direct) + np.einsum(
+            "va,abmn->vbmn", through_axis, features[: self._axis]
+        )
+        signed = np.sign(iota) * features[self._axis : self._axis + 1]
+        largest = int(np.argmax(self._shape(equilibrium.boundary, axis)[: geometry.SECTIONS]))
+        full = self._chosen(np.concatenate([shape, signed, features[self._axis + 1 :]]), largest)
         columns = full[:, :, self._index[:, 0], self._index[:, 1]]
         jacobian = columns.reshape(len(full), -1) * self.scale
         return jacobian if np.all(np.isfinite(jacobian)) else None

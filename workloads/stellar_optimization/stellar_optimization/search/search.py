@@ -1,4 +1,4 @@
-"""The search: SLSQP on the slack form of P1 with exact Jacobians, advanced a slice at a time.
+"""The search: SLSQP on the slack form of a problem with exact Jacobians, advanced a slice at a time.
 
 SLSQP keeps what it has learnt of the curvature inside one long call. So that the driver can save,
 show and schedule in between, that call runs on a thread of its own, which waits whenever its slice
@@ -19,23 +19,14 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from stellar_optimization.physics.geometry import SECTIONS
-from stellar_optimization.problems.geometrical import (
-    MAX_ASPECT,
-    MAX_TRIANGULARITY,
-    MIN_IOTA,
-    violation,
-)
+from stellar_optimization.problems.problem import Bound, Problem
 from stellar_optimization.search.journal import Answer
-from stellar_optimization.search.screening import Screening, ScreeningModel
+from stellar_optimization.search.screening import TERMS, Screening, ScreeningModel
 from stellar_optimization.search.search_state import FEASIBLE, LARGEST_BOX
 
 MARGIN = 0.006  # part of the official tolerance of 0.01 that the search uses up
-MIN_ASPECT = 3.4  # keeps away from very compact shapes, whose equilibria are hard to solve
-MAX_IOTA = 0.32  # more transform buys rounder sections with shapes the official solver rejects
-BOUNDS = 5  # constraints besides the elongations
 CONSTRAINT_WEIGHT = 5.0
-INFEASIBLE_WEIGHT = 10.0
+FAILED = -10.0  # of an elastic problem's constraints where there is no equilibrium
 SMALLEST_BOX = 0.005  # smallest change of a scaled variable in one call of SLSQP worth making
 ITERATIONS = 25
 FAILURES_IN_A_ROW = 5  # solves without equilibrium after which one call of SLSQP is given up
@@ -77,10 +68,21 @@ class _Astray(Exception):
     """SLSQP wanders among boundaries without equilibrium, from where it finds no way back."""
 
 
-def merit(values: np.ndarray) -> float:
-    """Largest elongation, plus a penalty for violations beyond what the official score forgives."""
-    excess = max(0.0, violation(*values[SECTIONS:]) - FEASIBLE)
-    return float(values[:SECTIONS].max()) + INFEASIBLE_WEIGHT * excess
+def merit(problem: Problem, values: np.ndarray) -> float:
+    """The objective, plus a penalty for violations beyond what the official score forgives."""
+    excess = max(0.0, problem.violation(values[TERMS:]) - FEASIBLE)
+    return float(values[:TERMS].max()) + problem.price * excess
+
+
+def limits(model: ScreeningModel) -> list[tuple[int, Bound, float]]:
+    """Place among the values, bound and limit of all that the search keeps to: bounds with MARGIN, guards."""
+    problem = model.problem
+    found = [
+        (TERMS + place, bound, bound.limit + bound.sign * MARGIN * bound.scale)
+        for place, bound in enumerate(problem.bounds)
+    ]
+    places = {name: TERMS + place for place, name in enumerate(model.quantities)}
+    return found + [(places[guard.quantity], guard, guard.limit) for guard in problem.guards]
 
 
 class Search:
@@ -89,6 +91,9 @@ class Search:
     def __init__(self, model: ScreeningModel, progress: Progress, weight: float) -> None:
         """`progress` is a new one of a start, or that of the search that this one continues."""
         self.model = model
+        self._limits = limits(model)
+        self._elastic = model.problem.elastic
+        self._stretch_price = model.problem.price / CONSTRAINT_WEIGHT
         self.progress = progress
         self._weight = weight
         self._known = progress.journal  # answers to what SLSQP is going to ask
@@ -146,14 +151,18 @@ class Search:
         with contextlib.suppress(_Astray):
             scipy.optimize.minimize(
                 self._cost,
-                np.append(x, start.elongation),
+                self._first(x, start),
                 jac=self._cost_gradient,
                 constraints={
                     "type": "ineq",
                     "fun": self._constraints,
                     "jac": self._constraint_jacobian,
                 },
-                bounds=[*((value - box, value + box) for value in x), (1.0, 30.0)],
+                bounds=[
+                    *((value - box, value + box) for value in x),
+                    self.model.problem.slack,
+                    *([(0.0, None)] if self._elastic else []),
+                ],
                 method="SLSQP",
                 options={"maxiter": ITERATIONS, "ftol": 1e-6},
             )
@@ -195,9 +204,11 @@ class Search:
         return self._points[key]
 
     def _compare(self, x: np.ndarray, point: Screening) -> None:
-        cost = merit(point.official) + self._roughness(x)
+        cost = merit(self.model.problem, point.official) + self._roughness(x)
         sharpest = self.progress.sharpest
-        if sharpest is None or merit(point.official) < merit(sharpest[1]):
+        if sharpest is None or merit(self.model.problem, point.official) < merit(
+            self.model.problem, sharpest[1]
+        ):
             self.progress.sharpest = x.copy(), point.official
         if cost < self.progress.cost:
             self.progress.x, self.progress.values = x.copy(), point.official
@@ -221,37 +232,50 @@ class Search:
             self._last_jacobian = answer.jacobian
         return self._last_jacobian
 
-    # What SLSQP sees: y = (x, slack), where slack bounds the elongations from above.
+    # What SLSQP sees: y = (x, slack), where slack bounds the objective's terms from above; for an elastic
+    # problem y = (x, slack, stretch), where stretch is the largest violation of a limit, at a price. There
+    # a start may be far from any feasible point, which SLSQP takes for a contradiction and goes astray.
+
+    def _first(self, x: np.ndarray, point: Screening) -> np.ndarray:
+        y = np.append(x, point.objective)
+        if not self._elastic:
+            return y
+        return np.append(y, max(0.0, -float(self._room(point).min())))
+
+    def _room(self, point: Screening) -> np.ndarray:
+        """What is left of each limit, weighted; negative where one is violated."""
+        room = [
+            bound.sign * (limit - point.values[place]) / bound.scale
+            for place, bound, limit in self._limits
+        ]
+        return CONSTRAINT_WEIGHT * np.array(room)
 
     def _cost(self, y: np.ndarray) -> float:
-        return float(y[-1]) + self._roughness(y[:-1])
+        x = y[: self.model.size]
+        stretch = self._stretch_price * float(y[-1]) if self._elastic else 0.0
+        return float(y[x.size]) + self._roughness(x) + stretch
 
     def _cost_gradient(self, y: np.ndarray) -> np.ndarray:
-        return np.append(2 * self._weight * self.model.roughness**2 * y[:-1], 1.0)
+        x = y[: self.model.size]
+        gradient = np.append(2 * self._weight * self.model.roughness**2 * x, 1.0)
+        return np.append(gradient, self._stretch_price) if self._elastic else gradient
 
     def _constraints(self, y: np.ndarray) -> np.ndarray:
-        """Non-negative where feasible: slacks of elongations, then bounds (SECTIONS + BOUNDS,)."""
-        point = self._screening(np.ascontiguousarray(y[:-1]))
+        """Non-negative where feasible: slacks of the terms, then limits."""
+        size = self.model.size
+        point = self._screening(np.ascontiguousarray(y[:size]))
         if point is None:
             if self._failures >= FAILURES_IN_A_ROW:
                 raise _Astray
-            return -np.ones(SECTIONS + BOUNDS)
-        aspect, triangularity, iota = point.values[SECTIONS:]
-        bounds = [
-            (MAX_ASPECT * (1 + MARGIN) - aspect) / MAX_ASPECT,
-            (aspect - MIN_ASPECT) / MAX_ASPECT,
-            (MAX_TRIANGULARITY * (1 - MARGIN) - triangularity) / abs(MAX_TRIANGULARITY),
-            (iota - MIN_IOTA * (1 - MARGIN)) / MIN_IOTA,
-            (MAX_IOTA - iota) / MIN_IOTA,
-        ]
-        slack = y[-1] - point.values[:SECTIONS]
-        return np.concatenate([slack, CONSTRAINT_WEIGHT * np.array(bounds)])
+            return np.full(TERMS + len(self._limits), FAILED if self._elastic else -1.0)
+        room = self._room(point) + (y[-1] if self._elastic else 0.0)
+        return np.concatenate([y[size] - point.values[:TERMS], room])
 
     def _constraint_jacobian(self, y: np.ndarray) -> np.ndarray:
-        jacobian: Any = self._jacobian(np.ascontiguousarray(y[:-1]))
-        aspect, triangularity, iota = jacobian[SECTIONS:]
-        bounds = [-aspect / MAX_ASPECT, aspect / MAX_ASPECT]
-        bounds += [-triangularity / abs(MAX_TRIANGULARITY), iota / MIN_IOTA, -iota / MIN_IOTA]
-        rows = np.concatenate([-jacobian[:SECTIONS], CONSTRAINT_WEIGHT * np.array(bounds)])
-        slack = np.concatenate([np.ones(SECTIONS), np.zeros(len(bounds))])
-        return np.column_stack([rows, slack])
+        jacobian: Any = self._jacobian(np.ascontiguousarray(y[: self.model.size]))
+        room = [-bound.sign * jacobian[place] / bound.scale for place, bound, _ in self._limits]
+        rows = np.concatenate([-jacobian[:TERMS], CONSTRAINT_WEIGHT * np.array(room)])
+        slack = np.concatenate([np.ones(TERMS), np.zeros(len(room))])
+        if not self._elastic:
+            return np.column_stack([rows, slack])
+        return np.column_stack([rows, slack, 1.0 - slack])

@@ -4,14 +4,15 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.catalog import problem_of
+from stellar_optimization.problems.geometrical import GEOMETRICAL
+from stellar_optimization.problems.problem import Problem
 from stellar_optimization.run.parameters import Parameters
 
 FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
 LARGEST_BOX = 0.15  # largest change of a scaled variable in one call of SLSQP
-SIMILAR = 0.01  # designs of a search closer in elongation than this share the solver's verdict
 EXCHANGE = 6  # slices after which a search looks at what the others had found so far
-LAGGING = 1.25  # a search this much farther from round sections than another goes on from there
+LAGGING = 1.25  # a search this much farther from the ideal than another goes on from there
 SMOOTHER = 3.0  # factor of the smoothness weight after a boundary that cannot have more modes
 PATIENCE = 1.5  # times its solves that a search without feasible design may have
 SMOOTHINGS = 2  # how often that is tried
@@ -30,10 +31,14 @@ class SearchState:
     modes: int
     weight: float
     usual_weight: float
+    problem: str = GEOMETRICAL.name
+    index: int = 0  # among the searches; some problems give each its own task
     box: float = LARGEST_BOX
     merit: float | None = None
-    elongation: float | None = None
-    shape: list[float] = field(default_factory=list)  # aspect ratio, triangularity, iota/period
+    objective: float | None = None
+    shape: list[float] = field(
+        default_factory=list
+    )  # quantities of the problem's bounds, then guards
     solves: int = 0
     failed_solves: int = 0
     jacobians: int = 0
@@ -50,7 +55,7 @@ class SearchState:
     records: list[dict[str, Any]] = field(default_factory=list)  # one per EXCHANGE slices
     sharpest: dict[str, Any] | None = None  # the same of the stage, whatever its roughness
     sharpest_point: list[list[float]] = field(default_factory=list)
-    runner_up: dict[str, Any] | None = None  # modes, elongation, boundary of the best one before
+    runner_up: dict[str, Any] | None = None  # modes, objective, boundary of the best one before
     milestones: list[dict[str, Any]] = field(default_factory=list)  # the same, at ends of stages
     came_from: int | None = None  # the search from whose design this one went on
     held_row: dict[str, Any] | None = None  # its last solve, whose Jacobian may yet come
@@ -62,20 +67,20 @@ class SearchState:
         self.slices += 1
         if self.slices % EXCHANGE == 0:
             self.records.append({"merit": self.merit, "weight": self.usual_weight, **self.design()})
-        if not was_feasible or self.elongation is None:
+        if not was_feasible or self.objective is None:
             return
-        if before["elongation"] - self.elongation > SIMILAR or not self.feasible:
+        if before["objective"] - self.objective > self.task.similar or not self.feasible:
             self.runner_up = before
 
     def design(self) -> dict[str, Any]:
-        names = ("modes", "elongation", "boundary", "shape")
+        names = ("modes", "objective", "boundary", "shape")
         return {name: getattr(self, name) for name in names}
 
     def finished_designs(self) -> list[dict[str, Any]]:
         """Feasible designs of this stage, best first: its best one and its sharpest one."""
         designs = [self.sharpest, self.design()]
         return [
-            d for d in designs if d and d["shape"] and problem.violation(*d["shape"]) <= FEASIBLE
+            d for d in designs if d and d["shape"] and self.task.violation(d["shape"]) <= FEASIBLE
         ]
 
     def turn(self, parameters: Parameters) -> None:
@@ -103,7 +108,8 @@ class SearchState:
         """Whether this search is so far behind another's record that it had better go on there."""
         if record["merit"] is None:
             return False
-        return self.merit is None or self.merit - 1 > LAGGING * (record["merit"] - 1)
+        ideal = self.task.ideal
+        return self.merit is None or self.merit - ideal > LAGGING * (record["merit"] - ideal)
 
     def _smooth(self) -> None:
         """No equilibrium with the modes of this stage: go back to fewer and ask for smoothness."""
@@ -115,7 +121,8 @@ class SearchState:
         self._begin(self.modes - 1, self.boundary)
 
     def _begin(self, modes: int, boundary: dict[str, Any]) -> None:
-        self.modes, self.boundary, self.box, self.settled = modes, boundary, LARGEST_BOX, False
+        self.modes, self.boundary, self.settled = modes, boundary, False
+        self.box = self.task.largest_box
         self.x, self.origin, self.journal = None, None, []
         self.sharpest, self.sharpest_point = None, []
         self.stage, self.stage_began = self.stage + 1, self.solves
@@ -130,17 +137,22 @@ class SearchState:
         return 0 < allowed <= done
 
     def _long_enough(self, parameters: Parameters) -> bool:
-        """Whether the stage has had its share of solves, and brought a feasible design.
+        """Whether the stage has had its share of solves, and brought a design to go on from.
 
         With fewer modes solves are cheaper, and the share is larger in proportion.
         """
         share = parameters.stage_solves * parameters.modes / self.modes
-        return 0 < share <= self.solves - self.stage_began and self.feasible
+        enough = self.feasible or self.task.elastic  # whose few modes may have no feasible design
+        return 0 < share <= self.solves - self.stage_began and enough
+
+    @property
+    def task(self) -> Problem:
+        return problem_of(self.problem, self.index)
 
     @property
     def violation(self) -> float | None:
         """Largest normalised violation of the best boundary, by the screening model."""
-        return problem.violation(*self.shape) if self.shape else None
+        return self.task.violation(self.shape) if self.shape else None
 
     @property
     def feasible(self) -> bool:

@@ -1,29 +1,58 @@
-"""Where the searches begin: a stored design, or a rotating ellipse."""
+"""Where the searches begin: a stored design, a generated shape, or the design of another job."""
 
+import json
 import math
+import os
+from collections.abc import Mapping
 
+import fsspec
+
+from stellar_optimization.problems.catalog import PROBLEMS
 from stellar_optimization.problems.design import Boundary, Design, load_design
 from stellar_optimization.run.parameters import Parameters
 
 ELLIPSE = "ellipse"
+NEAR_AXIS = "near_axis"
+JOB = "job"
+USUAL = "usual"
+GENERATED = (ELLIPSE, NEAR_AXIS)  # with few modes; searches from them begin with as many
 HELICAL_AXIS = 0.1  # excursion of the sections' centres, m; a planar axis has too little transform
 D_SHAPE = -0.1  # second poloidal mode, m; a plain ellipse often ends short of the triangularity
 
 
-def start_of(parameters: Parameters) -> Design:
+def start_of(parameters: Parameters, environment: Mapping[str, str] = os.environ) -> Design:
     """The start that the parameters name; ValueError for an unknown one."""
-    if parameters.start != ELLIPSE:
-        return load_design(parameters.start)
+    name = parameters.start
+    if name == USUAL:
+        name = PROBLEMS[parameters.problem].start
+    if name == JOB:
+        return _design_of_job(environment.get("JOB_RESUME_FROM", ""))
+    if name not in GENERATED:
+        return load_design(name)
     periods, aspect, stretch = (
         parameters.ellipse_periods,
         parameters.ellipse_aspect,
         parameters.ellipse_elongation,
     )
+    if name == NEAR_AXIS:
+        from stellar_optimization.search.near_axis import near_axis  # needs numpy
+
+        origin = f"ellipses about a quasi-isodynamic axis of {periods} field periods, aspect ratio {aspect:g}"
+        return Design(NEAR_AXIS, near_axis(periods, aspect, stretch), origin, [])
     origin = (
         f"rotating ellipse of {periods} field periods, aspect ratio {aspect:g} and elongation {stretch:g}"
         f" about a helical axis, with a D-shape of {-D_SHAPE:g}"
     )
     return Design(ELLIPSE, rotating_ellipse(periods, aspect, stretch), origin, [])
+
+
+def _design_of_job(directory: str) -> Design:
+    """The design that another job ended with; ValueError where none was named."""
+    if not directory:
+        raise ValueError("start is job, but no job to resume from was named")
+    with fsspec.open(f"{directory.rstrip('/')}/results/design.json", "r") as file:
+        boundary = Boundary.from_json(json.load(file))
+    return Design(JOB, boundary, f"the design of the job in {directory.rsplit('/', 1)[-1]}", [])
 
 
 def rotating_ellipse(periods: int, aspect: float, elongation: float) -> Boundary:

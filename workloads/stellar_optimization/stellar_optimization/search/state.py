@@ -3,12 +3,14 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from stellar_optimization.problems import geometrical as problem
+from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.design import Design
+from stellar_optimization.problems.problem import Problem
+from stellar_optimization.problems.quasi_isodynamic import hypervolume
 from stellar_optimization.run.parameters import Parameters
 from stellar_optimization.search.candidate import WORTHWHILE, Candidate
-from stellar_optimization.search.search_state import SIMILAR, SearchState
-from stellar_optimization.search.start import ELLIPSE
+from stellar_optimization.search.search_state import SearchState
+from stellar_optimization.search.start import GENERATED
 
 FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
 CLOSE = 0.005  # expected scores this close are scored at high fidelity in one wave
@@ -25,22 +27,29 @@ class State:
     candidates: list[Candidate] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     wave_under_way: list[int] = field(default_factory=list)  # candidates of the unfinished wave
-    start_elongation: float | None = None  # of a feasible start, by the screening model
+    start_objective: float | None = None  # of a feasible start, by the screening model
     step: int = 0
     seconds: float = 0.0  # of work, compilation counted
     cpu_seconds: float = 0.0  # of all workers and their evaluators, what a kill lost not counted
     search_seconds: float | None = None  # when the search was over
+    summaries: dict[str, dict[str, Any]] = field(default_factory=dict)  # of problems that are done
 
     @classmethod
     def initial(cls, design: Design, parameters: Parameters, workers: int) -> "State":
         """All searches at the start, each with its own smoothness weight."""
         own = len(design.boundary.r_cos) - 1
-        first = own if design.name == ELLIPSE else max(own, FIRST_MODES)
+        first = own if design.name in GENERATED else max(own, FIRST_MODES)
         modes = min(first, parameters.modes)
         factors = [WEIGHT_FACTORS[i % len(WEIGHT_FACTORS)] for i in range(workers)]
         weights = [parameters.spectral_weight * factor for factor in factors]
         boundary = design.boundary.to_json()
-        searches = [SearchState(boundary, modes, weight, weight) for weight in weights]
+        problem = problem_of(parameters.problem)
+        searches = [
+            SearchState(
+                boundary, modes, weight, weight, parameters.problem, index, problem.largest_box
+            )
+            for index, weight in enumerate(weights)
+        ]
         return cls(design.name, searches)
 
     @classmethod
@@ -51,6 +60,10 @@ class State:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def problem(self) -> Problem:
+        return problem_of(self.searches[0].problem)
 
     def best_search(self) -> SearchState | None:
         """The search with the best design so far, by the screening model."""
@@ -68,8 +81,16 @@ class State:
         return self.best_candidate() or max(at_low, key=lambda c: c.low_score, default=None)
 
     def official_score(self) -> float | None:
+        """Of the best design; of all feasible ones together where the problem is about a set."""
         best = self.best_candidate()
-        return best.official_score if best else None
+        if best is None or not self.problem.of_a_set:
+            return best.official_score if best else None
+        return hypervolume(self.front())
+
+    def front(self) -> list[tuple[float, float]]:
+        """Gradient length and aspect ratio of each design that is feasible at high fidelity."""
+        results = [c.high for c in self.candidates if c.high and c.official_score is not None]
+        return [(r["objective"], r["metrics"]["aspect_ratio"]) for r in results]
 
     def official_low_score(self) -> float | None:
         """Low-fidelity score of the reported design."""
@@ -114,19 +135,23 @@ class State:
 
         Without those tried already, and those that promise no more than start and official score.
         """
-        beaten = self.official_score() or 0.0
-        if self.start_elongation is not None:
-            beaten = max(beaten, problem.score(self.start_elongation))
+        best = self.best_candidate()
+        beaten = (best.official_score or 0.0) if best and not self.problem.of_a_set else 0.0
+        if self.start_objective is not None:
+            beaten = max(beaten, self.problem.score(self.start_objective))
         found = []
         for index, search in enumerate(self.searches):
             designs = search.finished_designs()
             designs += [search.runner_up] if search.runner_up else []
             designs += reversed(search.milestones)
-            own = _distinct([Candidate(index, **design) for design in designs])[:depth]
+            own = _distinct(
+                [Candidate(index, **design, problem=search.problem) for design in designs],
+                search.task.similar,
+            )[:depth]
             found += [
                 c for c in own if c.expected_score > beaten + WORTHWHILE and not self._tried(c)
             ]
-        return sorted(found, key=lambda c: (c.elongation, c.search))
+        return sorted(found, key=lambda c: (c.objective, c.search))
 
     def wave(self, parameters: Parameters) -> list[Candidate]:
         """The designs to be scored at high fidelity next, as many at once as there are workers.
@@ -139,6 +164,11 @@ class State:
         size = min(len(self.searches), parameters.scores - tried)
         best = self.best_candidate()
         waiting = [c for c in self.candidates if c.high is None and c.low is not None]
+        if self.problem.of_a_set:  # each search's design counts beside the others'
+            done = {c.search for c in self.candidates if c.official_score is not None}
+            waiting = [c for c in waiting if not c.out_of_bounds and c.search not in done]
+            first = {c.search: c for c in sorted(waiting, key=lambda c: c.expected_score)}
+            return list(first.values())[: max(size, 0)]
         waiting = [c for c in waiting if not c.out_of_bounds and (best is None or c.may_beat(best))]
         waiting.sort(key=lambda c: (-c.expected_score, c.search))
         waiting = [c for c in waiting if c.expected_score > waiting[0].expected_score - CLOSE]
@@ -157,7 +187,8 @@ class State:
         if best is None:
             return "no search found an equilibrium"
         if not best.feasible:
-            return f"the best design found violates a bound by {best.violation:.4f}"
+            limit = self.problem.worst(self.problem.violations(best.shape))
+            return f"the best design found violates a bound by {best.violation:.4f}: {limit}"
         return "no design found is better than the start"
 
     def _refusal(self) -> str:
@@ -170,7 +201,7 @@ class State:
         return any(
             candidate.search == design.search
             and candidate.modes == design.modes
-            and abs(candidate.elongation - design.elongation) < SIMILAR
+            and abs(candidate.objective - design.objective) < self.problem.similar
             for candidate in self.candidates
         )
 
@@ -187,16 +218,19 @@ class State:
             "jacobians": sum(search.jacobians for search in self.searches),
         }
         if best is not None:
-            names = ("aspect_ratio", "triangularity", "iota_per_period")
-            values |= {"elongation": best.elongation, "violation": best.violation}
-            values |= dict(zip(names, best.shape, strict=True))
+            problem, objective = self.problem, best.objective
+            values |= {
+                bound.quantity: v for bound, v in zip(problem.bounds, best.shape, strict=False)
+            }
+            values["violation"] = best.violation
+            values[problem.objective] = None if objective is None else problem.shown(objective)
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _distinct(designs: list[Candidate]) -> list[Candidate]:
-    """Without those that hardly differ in elongation from a better one; best first."""
+def _distinct(designs: list[Candidate], similar: float) -> list[Candidate]:
+    """Without those that hardly differ in objective from a better one; best first."""
     kept: list[Candidate] = []
-    for design in sorted(designs, key=lambda c: c.elongation):
-        if all(abs(design.elongation - other.elongation) >= SIMILAR for other in kept):
+    for design in sorted(designs, key=lambda c: c.objective):
+        if all(abs(design.objective - other.objective) >= similar for other in kept):
             kept.append(design)
     return kept

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import ray
 
+from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.evaluator import OfficialEvaluator
+from stellar_optimization.problems.problem import Problem
 
 DISTURBANCE = 0.01  # standard deviation of a seeded start, in scaled variables
 
@@ -22,7 +24,7 @@ class Worker:
         _use_one_thread()
         self._index = index
         self._evaluator = OfficialEvaluator(score_python, score_seconds)
-        self._models: dict[tuple[int, int], Any] = {}
+        self._models: dict[tuple[int, int, str], Any] = {}
         self._search: Any = None
 
     def advance(self, state: dict[str, Any] | None, seed: int, work: int) -> dict[str, Any]:
@@ -71,7 +73,8 @@ class Worker:
         from stellar_optimization.search.search import COUNTS, Progress, Search
 
         boundary = Boundary.from_json(state["boundary"])
-        model = self._model(boundary.n_field_periods, state["modes"])
+        problem = problem_of(state["problem"], state["index"])
+        model = self._model(boundary.n_field_periods, state["modes"], problem)
         if state["origin"] is not None:
             x = np.array(state["x"])
         else:
@@ -85,13 +88,14 @@ class Worker:
             progress.sharpest = tuple(map(np.array, state["sharpest_point"]))
         return Search(model, progress, state["weight"])
 
-    def _model(self, periods: int, modes: int) -> Any:
+    def _model(self, periods: int, modes: int, problem: Problem) -> Any:
         """Compiled once: a search may come back to fewer modes."""
         from stellar_optimization.search.screening import ScreeningModel
 
-        if (periods, modes) not in self._models:
-            self._models[periods, modes] = ScreeningModel(periods, modes)
-        return self._models[periods, modes]
+        key = periods, modes, problem.name
+        if key not in self._models:
+            self._models[key] = ScreeningModel(periods, modes, problem)
+        return self._models[key]
 
     def _report(self, progress: Any) -> dict[str, Any]:
         from stellar_optimization.search import journal
@@ -100,7 +104,7 @@ class Worker:
         found = progress.values is not None
         return {
             **self._design(progress.x, progress.values),
-            "merit": merit(progress.values) if found else None,
+            "merit": merit(self._search.model.problem, progress.values) if found else None,
             "sharpest": self._design(*progress.sharpest) if progress.sharpest else None,
             "sharpest_point": [v.tolist() for v in progress.sharpest or ()],
             "box": progress.box,
@@ -112,18 +116,18 @@ class Worker:
         }
 
     def _design(self, x: np.ndarray, values: np.ndarray | None) -> dict[str, Any]:
-        from stellar_optimization.physics.geometry import SECTIONS
+        from stellar_optimization.search.screening import TERMS
 
         shown = [] if values is None else values.tolist()
         return {
             "boundary": self._search.model.boundary(x).to_json(),
             "modes": self._search.model.modes,
-            "elongation": max(shown[:SECTIONS]) if shown else None,
-            "shape": shown[SECTIONS:],
+            "objective": max(shown[:TERMS]) if shown else None,
+            "shape": shown[TERMS:],
         }
 
-    def score(self, boundary: dict[str, Any], fidelity: str) -> dict[str, Any]:
-        return self._evaluator.score(boundary, fidelity)
+    def score(self, boundary: dict[str, Any], fidelity: str, problem: str) -> dict[str, Any]:
+        return self._evaluator.score(boundary, fidelity, problem)
 
     def field(self, boundary: dict[str, Any], theta: Any, phi: Any) -> Any:
         """The BoundaryField at the angles (rad) of two arrays of one shape."""

@@ -1,0 +1,20 @@
+"""The problems by name. To add one, write its file and name it here and in workload.yaml."""
+
+from stellar_optimization.problems.geometrical import GEOMETRICAL
+from stellar_optimization.problems.problem import Problem
+from stellar_optimization.problems.quasi_isodynamic import (
+    MHD_STABLE,
+    SIMPLE_TO_BUILD,
+    TARGETS,
+    with_aspect,
+)
+
+PROBLEMS = {p.name: p for p in (GEOMETRICAL, SIMPLE_TO_BUILD, MHD_STABLE)}
+
+
+def problem_of(name: str, search: int = 0) -> Problem:
+    """The problem as the search with this number has it; KeyError for an unknown name."""
+    problem = PROBLEMS[name]
+    if problem is MHD_STABLE:
+        return with_aspect(problem, TARGETS[search % len(TARGETS)])
+    return problem

@@ -1,0 +1,87 @@
+"""What a problem of the benchmark states about itself; `catalog` lists them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+TOLERANCE = 0.01  # largest normalised violation that still counts as feasible
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One constraint on a quantity of the screening model (see physics and search.screening).
+
+    limit: of the quantity; scale: what the evaluator divides a violation by; drifts: whether low and
+    high fidelity differ about it, so that low fidelity alone does not rule a design out.
+    """
+
+    quantity: str
+    title: str
+    sense: Literal["at most", "at least"]
+    limit: float
+    scale: float
+    drifts: bool = False
+
+    @property
+    def sign(self) -> float:
+        return 1.0 if self.sense == "at most" else -1.0
+
+    def violation(self, value: float) -> float:
+        """Normalised, negative inside the bound."""
+        return self.sign * (value - self.limit) / self.scale
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An objective, which the search makes small, and constraints.
+
+    terms: quantity whose largest value is the objective; objective: its name as a metric; flip: whether
+    the metric is the negative of it; ideal, worthless: objectives of scores 1 and 0; bounds: as the
+    official evaluator orders them; guards: limits of the search alone; similar: difference of
+    objectives below which designs of one search count as the same; slack: range of the objective; start: the
+    usual one; of_a_set: whether feasible designs are scored together; elastic: whether
+    its starts are far from feasible, so that the search must weigh violations against each other;
+    largest_box: change of a scaled
+    variable in one call of SLSQP; price: what a violation of 1 weighs in the objective's unit.
+    """
+
+    name: str
+    title: str
+    evaluator: str
+    terms: str
+    objective: str
+    objective_title: str
+    flip: bool
+    ideal: float
+    worthless: float
+    published: float
+    bounds: tuple[Bound, ...]
+    guards: tuple[Bound, ...]
+    similar: float
+    slack: tuple[float, float]
+    start: str
+    of_a_set: bool = False
+    elastic: bool = False
+    largest_box: float = 0.15
+    price: float = 10.0
+
+    def violations(self, values: Sequence[float]) -> list[float]:
+        """Of values that begin with the bounds' quantities, in their order; negative inside."""
+        return [b.violation(v) for b, v in zip(self.bounds, values, strict=False)]
+
+    def violation(self, values: Sequence[float]) -> float:
+        """The largest one; feasible up to TOLERANCE."""
+        return max(self.violations(values))
+
+    def score(self, objective: float) -> float:
+        """The benchmark's score of a feasible design, from 0 to 1."""
+        return 1.0 - min(max((objective - self.ideal) / (self.worthless - self.ideal), 0.0), 1.0)
+
+    def shown(self, objective: float) -> float:
+        """The objective as people know it."""
+        return -objective if self.flip else objective
+
+    def worst(self, violations: Sequence[float]) -> str:
+        """Title of the bound that is violated most."""
+        most = max(range(len(violations)), key=lambda i: violations[i])
+        return self.bounds[most].title.lower()

@@ -1,0 +1,93 @@
+"""P2 and P3 of the benchmark: quasi-isodynamic stellarators that coils can make (constellaration 0.2.6)."""
+
+from dataclasses import replace
+
+from stellar_optimization.problems.problem import Bound, Problem
+
+REFERENCE = (-1.0, 20.0)  # gradient length and aspect ratio from which P3's hypervolume is measured
+TARGETS = (8.0, 12.0, 6.0, 10.0)  # aspect ratios of P3's set of designs, one per search
+MAX_IOTA = 0.9  # of the search: more makes shapes that are hard to solve
+
+
+def _iota() -> Bound:
+    title = "Edge rotational transform per field period"
+    return Bound("iota_per_period", title, "at least", 0.25, 0.25, drifts=True)
+
+
+def _residual(limit: float) -> Bound:
+    title = "log10 of the quasi-isodynamic residual"
+    return Bound("log10_qi", title, "at most", limit, abs(limit), drifts=True)
+
+
+def _mirror(limit: float) -> Bound:
+    return Bound("mirror_ratio", "Mirror ratio at the edge", "at most", limit, limit, drifts=True)
+
+
+_GUARDS = (Bound("iota_per_period", "Rotational transform", "at most", MAX_IOTA, 0.25),)
+
+SIMPLE_TO_BUILD = Problem(
+    name="simple_to_build",
+    title="Simple to build (P2)",
+    evaluator="SimpleToBuildQIStellarator",
+    terms="negative_gradient_lengths",
+    objective="gradient_length",
+    objective_title="Least scale length of the field's gradient",
+    flip=True,
+    ideal=-20.0,
+    worthless=0.0,
+    published=0.431,
+    bounds=(
+        Bound("aspect_ratio", "Aspect ratio", "at most", 10.0, 10.0),
+        _iota(),
+        _residual(-4.0),
+        _mirror(0.2),
+        Bound("elongation", "Largest elongation", "at most", 5.0, 5.0, drifts=True),
+    ),
+    guards=_GUARDS,
+    similar=0.1,
+    slack=(-40.0, 10.0),
+    elastic=True,
+    largest_box=0.04,
+    price=60.0,
+    start="near_axis",
+)
+
+MHD_STABLE = replace(
+    SIMPLE_TO_BUILD,
+    name="mhd_stable",
+    of_a_set=True,
+    title="MHD stable (P3)",
+    evaluator="MHDStableQIStellarator",
+    published=130.0,
+    bounds=(
+        _iota(),
+        _residual(-3.5),
+        _mirror(0.25),
+        Bound(
+            "flux_compression",
+            "Flux compression in bad curvature",
+            "at most",
+            0.9,
+            0.9,
+            drifts=True,
+        ),
+        Bound("vacuum_well", "Vacuum well", "at least", 0.0, 0.1, drifts=True),
+    ),
+)
+
+
+def with_aspect(problem: Problem, target: float) -> Problem:
+    """P3 for a search whose designs have at most this aspect ratio."""
+    guard = Bound("aspect_ratio", "Aspect ratio", "at most", target, target)
+    return replace(problem, guards=(*problem.guards, guard))
+
+
+def hypervolume(designs: list[tuple[float, float]]) -> float:
+    """Area that designs (gradient length up, aspect ratio down) dominate, from REFERENCE."""
+    length, area = REFERENCE[0], 0.0
+    steps = sorted({max(best, length) for best, _ in designs})
+    for step in steps:  # a strip of lengths is as high as the most compact design that has it
+        aspect = min(a for best, a in designs if best >= step)
+        area += (step - length) * max(REFERENCE[1] - aspect, 0.0)
+        length = step
+    return area
