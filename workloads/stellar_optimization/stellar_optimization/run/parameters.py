@@ -29,6 +29,10 @@ class Parameters:
     rows_from: str = "all"
     members: int = 5
     epochs: int = 300
+    rounds: int = 2
+    starts: int = 6
+    start_solves: int = 30
+    candidates: int = 100_000
 
     def describe(self) -> str:
         """For the log, in words."""
