@@ -11,6 +11,7 @@ solves, and arrives at the same point with the same memory, to the bit.
 """
 
 import contextlib
+import math
 import queue
 import threading
 from dataclasses import dataclass, field
@@ -75,14 +76,22 @@ def merit(problem: Problem, values: np.ndarray) -> float:
 
 
 def limits(model: ScreeningModel) -> list[tuple[int, Bound, float]]:
-    """Place among the values, bound and limit of all that the search keeps to: bounds with MARGIN, guards."""
+    """Place among the values, bound and limit of all that the search keeps to: bounds with MARGIN, guards.
+
+    Those of one quantity follow each other.
+    """
     problem = model.problem
-    found = [
-        (TERMS + place, bound, bound.limit + bound.sign * MARGIN * bound.scale)
-        for place, bound in enumerate(problem.bounds)
-    ]
+    found = [(bound, _with_margin(bound)) for bound in problem.bounds]
+    found += [(guard, guard.limit) for guard in problem.guards]
     places = {name: TERMS + place for place, name in enumerate(model.quantities)}
-    return found + [(places[guard.quantity], guard, guard.limit) for guard in problem.guards]
+    kept = [(places[bound.quantity], bound, limit) for bound, limit in found]
+    return sorted(kept, key=lambda entry: entry[0])
+
+
+def _with_margin(bound: Bound) -> float:
+    if bound.limit == 0.0:
+        return bound.sign * MARGIN * bound.scale
+    return bound.limit * (1 + math.copysign(MARGIN, bound.sign * bound.limit))
 
 
 class Search:
