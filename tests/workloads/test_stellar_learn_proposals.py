@@ -1,0 +1,115 @@
+"""Section features, proposals and their comparison, by the workload's own Python."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+from stellar_optimization.problems.design import DESIGNS
+
+PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
+pytestmark = pytest.mark.skipif(
+    not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
+)
+
+
+def _run(program: str) -> Any:
+    done = subprocess.run(
+        [PYTHON, "-c", "import json\nimport numpy as np\n" + program],
+        cwd=DESIGNS.parent,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_sections_of_a_rotating_ellipse_have_its_area_and_elongation() -> None:
+    program = """
+from stellar_optimization.learn.coefficients import features
+from stellar_optimization.learn.sections import PLANES, section_features
+from stellar_optimization.search.start import rotating_ellipse
+ellipse = rotating_ellipse(3, aspect=5.0, elongation=2.25)
+r, z = np.array([ellipse.r_cos]), np.array([ellipse.z_sin])
+r[:, 2] = 0.0  # without its D-shape
+inputs = np.append(features(r, z, 2), [[3.0]], axis=1)
+found = section_features(inputs, 2)[0].reshape(6, PLANES)
+print(json.dumps(np.exp(found[:2]).tolist() + found[2:].tolist()))
+"""
+    area, elongation, stretch, tilt, r_centre, z_centre = _run(program)
+    assert area == pytest.approx([3.14159 / 25] * 5, rel=1e-3)
+    assert elongation == pytest.approx([2.25] * 5, rel=1e-3)
+    assert stretch[0] == pytest.approx(-stretch[-1]) and abs(stretch[0]) > 0.5  # half a turn
+    assert tilt[0] == pytest.approx(0, abs=1e-6) and abs(tilt[2]) > 0.5
+    assert r_centre[0] == pytest.approx(1.1) and r_centre[-1] == pytest.approx(0.9)
+    assert z_centre[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_proposals_are_the_best_candidates_and_apart_from_each_other() -> None:
+    program = """
+from stellar_optimization.learn.propose import propose
+from stellar_optimization.learn.surrogate import Prediction
+
+class Surrogate:  # a bowl around 0.3; no equilibrium on one side
+    class scaling:
+        values = staticmethod(lambda targets: targets)
+    def predict(self, inputs):
+        size = np.linalg.norm(inputs[:, :-1] - 0.3, axis=1)
+        members = np.stack([size, size])[:, :, None]
+        return Prediction(members, members[0], (inputs[:, 0] < 0.35).astype(float))
+
+random = np.random.default_rng(1)
+pool = np.append(random.normal(size=(50, 4)), np.full((50, 1), 3.0), axis=1)
+cost = lambda values, inputs: values[..., 0]
+def starts(seed):
+    return propose(Surrogate(), cost, pool[:25], pool[25:], count=8000, starts=5, seed=seed)
+found = starts(0)
+gaps = [float(np.linalg.norm(a.inputs - b.inputs)) for a in found for b in found if a is not b]
+print(json.dumps([
+    [p.cost for p in found], [p.solved for p in found], min(gaps),
+    [p.inputs.tolist() for p in found] == [p.inputs.tolist() for p in starts(0)],
+]))
+"""
+    costs, solved, gap, same = _run(program)
+    assert costs == sorted(costs) and costs[0] < 0.1 and costs[-1] < 0.6
+    assert solved == [1.0] * 5
+    assert gap >= 0.15 / 4 and same
+
+
+def test_a_comparison_counts_pairs_and_says_when_proposals_do_not_help() -> None:
+    program = """
+from stellar_optimization.learn.comparison import compare, verdict, wins
+inf = float("inf")
+few = [1.0, 1.1, 1.2, 1.0]
+better = compare({"proposed": few, "cold": [2.0, inf, 3.0, 2.5], "archived": few})
+print(json.dumps([wins([1, 2], [2, 3]), wins([inf], [inf]), better, verdict(better)]))
+"""
+    share, even, figures, said = _run(program)
+    assert (share, even) == (0.875, 0.5)
+    assert figures["proposed_wins"] == 1.0 and figures["cold_without_equilibrium"] == 1
+    assert said.startswith("proposed starts do better than cold starts: 100% of pairs won")
+    assert "are not shown to differ from the best designs found before" in said
+
+
+def test_the_surrogate_is_the_same_when_read_again() -> None:
+    program = """
+from stellar_optimization.learn import network
+from stellar_optimization.learn.scaling import Scaling
+from stellar_optimization.learn.surrogate import Surrogate
+shape = network.Shape(features=9, modes=1, metrics=2, width=8, batch=4, epochs=10, folds=2)
+members = [network.to_arrays(network.initial(shape, member)) for member in range(3)]
+halves = [np.zeros(9), np.ones(9), np.zeros(30), np.ones(30), np.zeros(2), np.ones(2)]
+scaling = Scaling(*halves, np.array([True, False]))
+stacked = [np.stack(arrays) for arrays in zip(*members)]
+first = Surrogate("geometrical", ["one", "two"], 1, scaling, stacked, np.ones(2))
+again = Surrogate.from_bytes(first.to_bytes())
+inputs = 0.1 * np.random.default_rng(0).normal(size=(7, 9))
+a, b = first.predict(inputs), again.predict(inputs)
+same = bool((a.members == b.members).all())
+print(json.dumps([same, again.metrics, a.members.shape, a.deviation.min()]))
+"""
+    same, metrics, shape, least = _run(program)
+    assert same and metrics == ["one", "two"] and shape == [3, 7, 2] and least > 0
