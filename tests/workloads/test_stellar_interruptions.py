@@ -29,7 +29,7 @@ import json, sys
 for line in sys.stdin:
     asked = json.loads(line)
     score = round(1 - asked["boundary"]["r_cos"][1][2], 6)
-    answer = dict(error=None, feasible=True, violations=[0, 0, 0], elongation=1.3, score=score)
+    answer = dict(error=None, feasible=True, violations=[0, 0, 0], objective=1.3, score=score)
     print(json.dumps(dict(answer, cpu_seconds=0, fidelity=asked["fidelity"])), flush=True)
 """
 TIMES = {"seconds", "cpu_seconds", "search_seconds", "history", "step"}
