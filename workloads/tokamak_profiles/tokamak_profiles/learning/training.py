@@ -1,0 +1,180 @@
+"""Training with Ray Train: each worker trains its share of the ensemble's members."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray.train
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.callback import UserCallback
+from ray.train.v2.jax import JaxTrainer
+
+from tokamak_profiles.job.attempt import Attempt
+from tokamak_profiles.job.run_directory import RunDirectory
+from tokamak_profiles.learning.errors import gain_error, spread, temperature_error
+from tokamak_profiles.learning.rows import Rows
+
+ROUNDS = 20  # of updates; after each the members are stored and compared with held-out rows
+NAME = "training"
+MOST_FAILURES = 3  # of workers, within one attempt
+RECORD = r"training-(\d+)\.json"
+
+
+class Record:
+    """The newest complete state of the training: which round, where its members are stored."""
+
+    def __init__(self, files: RunDirectory) -> None:
+        found = files.checkpoints(RECORD)
+        self._files = files
+        content: dict[str, Any] = {"round": 0, "history": []}
+        if found:
+            # A successor's line counts, however far its predecessor went.
+            content = json.loads(files.read(max(found, key=lambda path: found[path])))
+        self.round: int = content["round"]
+        self.history: list[dict[str, float]] = content["history"]
+        self._folder: str = content.get("folder", "")
+
+    def members(self, count: int) -> list[bytes]:
+        """The stored members, for Learner.load; none before the first round."""
+        if not self.round:
+            return []
+        return [self._files.read(f"{self._folder}/{_member(index)}") for index in range(count)]
+
+
+class Recorder(UserCallback):
+    """In the controller of Ray Train, after each round: one metrics row and one record."""
+
+    def __init__(self, attempt: Attempt, rows: Rows, first_step: int) -> None:
+        self._uri, self._attempt = attempt.directory, attempt.number
+        self._members, self._held_out, self._first = (
+            attempt.parameters.members,
+            rows.held_out(),
+            first_step,
+        )
+        self._solved, self._unsolved = int(rows.solved.sum()), int((~rows.solved).sum())
+
+    def after_report(
+        self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
+    ) -> None:
+        assert checkpoint is not None
+        files = RunDirectory(self._uri, self._attempt)
+        history = Record(files).history
+        number = metrics[0]["round"]
+        row = {
+            "step": self._first + number,
+            "time": time.time(),
+            "updates": metrics[0]["updates"],
+            "rows_solved": self._solved,
+            "rows_unsolved": self._unsolved,
+            **self._errors(checkpoint),
+            "training_error": 100 * float(np.sqrt(np.mean([m["loss"] for m in metrics]))),
+        }
+        files.write_metrics(row)
+        folder = f"checkpoints/{self._attempt}/{NAME}/{Path(checkpoint.path).name}"
+        record = {"round": number, "folder": folder, "history": [*history, row]}
+        files.write_checkpoint(f"training-{number:06d}.json", json.dumps(record).encode())
+
+    def _errors(self, checkpoint: Checkpoint) -> dict[str, float]:
+        rows = self._held_out
+        with checkpoint.as_directory() as folder:
+            predicted = np.stack(
+                [np.load(Path(folder) / _prediction(index)) for index in range(self._members)]
+            )
+            powers = np.stack([np.load(Path(folder) / _power(i)) for i in range(self._members)])
+        return {
+            "temperature_error": temperature_error(predicted, rows),
+            "gain_error": gain_error(powers, rows),
+            "spread": spread(predicted),
+        }
+
+
+def train(attempt: Attempt, rows: Rows, resume: Record, first_step: int) -> None:
+    """Train to the last round, from where `resume` is; metrics rows begin after `first_step`.
+
+    Blocks until done; raises what Ray Train raises when workers fail too often.
+    """
+    files = RunDirectory(attempt.directory, attempt.number)
+    given = attempt.parameters
+    JaxTrainer(
+        _train_members,
+        train_loop_config={
+            "training": rows.training(),
+            "held_out": rows.held_out(),
+            "members": given.members,
+            "hidden": given.hidden,
+            "updates": updates_per_round(given.updates),
+            "seed": given.seed,
+            "round": resume.round,
+            "stored": resume.members(given.members),
+        },
+        scaling_config=ScalingConfig(
+            num_workers=min(attempt.workers, given.members), resources_per_worker={"CPU": 1}
+        ),
+        run_config=RunConfig(
+            name=NAME,
+            storage_path=f"{files.uri}/checkpoints/{attempt.number}",
+            failure_config=FailureConfig(max_failures=MOST_FAILURES),
+            checkpoint_config=CheckpointConfig(num_to_keep=2),
+            callbacks=[Recorder(attempt, rows, first_step)],
+        ),
+    ).fit()
+
+
+def updates_per_round(updates: int) -> int:
+    return -(-updates // ROUNDS)
+
+
+def _train_members(config: dict[str, Any]) -> None:
+    """What each worker of Ray Train runs."""
+    from tokamak_profiles.learning.network import Learner, fusion_powers
+
+    context = ray.train.get_context()
+    mine = range(context.get_world_rank(), config["members"], context.get_world_size())
+    first, stored = config["round"], dict(enumerate(config["stored"]))
+    if checkpoint := ray.train.get_checkpoint():  # of this attempt, whose worker was lost
+        with checkpoint.as_directory() as folder:
+            first = json.loads((Path(folder) / "round.json").read_text())
+            stored = {index: (Path(folder) / _member(index)).read_bytes() for index in mine}
+    total = ROUNDS * config["updates"]
+    learners = {
+        index: Learner(config["training"], config["hidden"], total, (config["seed"], index))
+        for index in mine
+    }
+    for index, learner in learners.items():
+        if index in stored:
+            learner.load(stored[index])
+    points = config["held_out"].points
+    for number in range(first + 1, ROUNDS + 1):
+        losses = [learner.train(config["updates"]) for learner in learners.values()]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for index, learner in learners.items():
+                predicted = learner.temperature(points)
+                (folder / _member(index)).write_bytes(learner.to_bytes())
+                np.save(folder / _prediction(index), predicted)
+                np.save(folder / _power(index), fusion_powers(points, predicted))
+            if context.get_world_rank() == 0:
+                (folder / "round.json").write_text(json.dumps(number))
+            ray.train.report(
+                {
+                    "round": number,
+                    "updates": number * config["updates"],
+                    "loss": float(np.mean(losses)),
+                },
+                checkpoint=Checkpoint.from_directory(name),
+            )
+
+
+def _member(index: int) -> str:
+    return f"member-{index}.npz"
+
+
+def _prediction(index: int) -> str:
+    return f"temperature-{index}.npy"
+
+
+def _power(index: int) -> str:
+    return f"power-{index}.npy"
