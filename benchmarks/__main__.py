@@ -6,7 +6,7 @@ import importlib
 import sys
 
 # By hand: to add a benchmark, write its file with a docstring and `run() -> Report`, and name it here.
-BENCHMARKS = ("submit", "bridge", "local_start", "commit_to_rayjob", "scale_kwok")
+BENCHMARKS = ("submit", "bridge", "local_start", "commit_to_rayjob", "scale_kwok", "science")
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ the same again and writes the same chunk again. So no row is lost and none is th
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import fsspec
@@ -73,7 +73,7 @@ def chunk_name(search: str, piece: int) -> str:
 
 def chunk(rows: list[Row], problem: str, metrics: list[str]) -> bytes:
     """Parquet file of the rows; a column for each metric, whose names are also in its metadata."""
-    plain = [asdict(row) for row in rows]
+    plain = [vars(row) for row in rows]
     data: dict[str, Any] = {name: [row[name] for row in plain] for name, _ in COLUMNS[:-1]}
     data["solved"] = [row.values is not None for row in rows]
     for index, name in enumerate(metrics):
