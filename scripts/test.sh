@@ -16,14 +16,20 @@ CHROMIUM=$(sh scripts/find-chromium.sh); export CHROMIUM
 say "linters, types, generated files"
 sh scripts/check.sh
 
-say "building the example's image, whose Pythons some tests use"
-.venv/bin/ml-platform build stellar_optimization v1.0.0
-image=$(.venv/bin/python -c 'from ml_platform.build.images import ImageStore
+say "building the workloads' images, whose Pythons some tests use"
+environments() {
+    .venv/bin/ml-platform build "$1" v1.0.0 >&2
+    .venv/bin/python -c 'import sys
+from ml_platform.build.images import ImageStore
 from ml_platform.settings import Settings
 store = ImageStore(Settings())
-print(store.folder(store.resolve("stellar_optimization", "v1.0.0").digest))')
-STELLAR_MAIN_PYTHON=$image/environments/main/bin/python; export STELLAR_MAIN_PYTHON
-STELLAR_SCORE_PYTHON=$image/environments/score/bin/python; export STELLAR_SCORE_PYTHON
+print(store.folder(store.resolve(sys.argv[1], "v1.0.0").digest) / "environments")' "$1"
+}
+stellar=$(environments stellar_optimization)
+STELLAR_MAIN_PYTHON=$stellar/main/bin/python; export STELLAR_MAIN_PYTHON
+STELLAR_SCORE_PYTHON=$stellar/score/bin/python; export STELLAR_SCORE_PYTHON
+tokamak=$(environments tokamak_profiles)
+TOKAMAK_MAIN_PYTHON=$tokamak/main/bin/python; export TOKAMAK_MAIN_PYTHON
 
 say "TypeScript tests beside the Python tests"
 (yarn test >test-results/typescript.log 2>&1; echo $? >test-results/typescript.code) &
