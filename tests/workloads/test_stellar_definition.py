@@ -1,5 +1,6 @@
 """workload.yaml, the stored designs and the code say the same."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -145,3 +146,23 @@ def test_the_full_preset_starts_from_a_rotating_ellipse() -> None:
 
 def test_the_stored_result_of_the_full_preset_is_above_the_published_score() -> None:
     assert (load_design("full").score("high") or 0.0) > 0.978 > problem.published
+
+
+def test_the_design_of_another_job_is_a_start(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    boundary = load_design("coarse").boundary
+    (tmp_path / "results" / "design.json").write_text(json.dumps(boundary.to_json()))
+
+    start = start_of(Parameters(start=JOB), {"JOB_RESUME_FROM": tmp_path.as_uri()})
+
+    assert start.boundary == boundary
+    assert tmp_path.name in start.origin
+
+
+def test_a_start_from_another_job_needs_one_to_be_named() -> None:
+    with pytest.raises(ValueError, match="no job to resume from was named"):
+        start_of(Parameters(start=JOB), {})
+
+
+def test_a_problem_has_a_usual_start() -> None:
+    assert start_of(Parameters(start=USUAL)).name == "coarse"
