@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 
 
@@ -21,8 +22,10 @@ class Report:
     notes: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, value: float, note: str) -> None:
+        """Keep a figure, and say it at once, since some benchmarks take long."""
         self.figures[name] = value if isinstance(value, int) else round(value, 4)
         self.notes[name] = note
+        print(f"{self.benchmark}: {name} {self.figures[name]}", file=sys.stderr, flush=True)
 
     def show(self) -> None:
         """Print the table, then the JSON object as the last line."""

@@ -62,6 +62,10 @@ class JobOnCluster:
         folder = self.cluster.runs / self.id / "checkpoints" / str(attempt)
         return len(list(folder.iterdir())) if folder.exists() else 0
 
+    def steps(self, attempt: int) -> int:
+        """How many steps an attempt has recorded; of its checkpoints only the newest are kept."""
+        return len(list((self.cluster.runs / self.id / "metrics").glob(f"{attempt}-*.jsonl")))
+
     def summary(self) -> Document:
         path = self.cluster.runs / self.id / "results" / "summary.json"
         content: Document = json.loads(path.read_text())

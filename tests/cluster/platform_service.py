@@ -102,13 +102,17 @@ class PlatformService:
         for process in self._processes.values():
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
-        for process in self._processes.values():
+        deaf = []
+        for name, process in self._processes.items():
             try:
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                deaf.append(f"the {name} did not end within 30 s\n{self.tail(name)}")
         self._processes.clear()
+        if deaf:
+            raise AssertionError("\n".join(deaf))
 
     def record_probe(self) -> None:
         """Let `probe:v1` stand for the image that the cluster has."""

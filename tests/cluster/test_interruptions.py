@@ -17,16 +17,12 @@ pytestmark = [
 CONTROLLERS = ("kuberay", "kueue", "application-controller", "repo-server")
 
 
-def started(
+def submitted(
     cluster: Cluster, platform: PlatformService, team: str, seconds: int, **request: object
 ) -> JobOnCluster:
-    """A job that has done three steps."""
     parameters = {"seconds": seconds}
-    job = JobOnCluster(
-        cluster, platform.submit(team, parameters=parameters, max_duration="15m", **request), team
-    )
-    job.wait_checkpoints(0, 3)
-    return job
+    job = platform.submit(team, parameters=parameters, max_duration="15m", **request)
+    return JobOnCluster(cluster, job, team)
 
 
 def check_resumed(job: JobOnCluster, seconds: int) -> None:
@@ -39,13 +35,14 @@ def check_resumed(job: JobOnCluster, seconds: int) -> None:
     text = job.job.logs(attempt=1)
     assert f"resumes from step {summary['resumed_from']} of attempt 0" in text
     # The fence: nothing of attempt 0 was taken once its successor had the number.
-    assert job.checkpoints(1) == seconds - summary["resumed_from"]
+    assert job.steps(1) == seconds - summary["resumed_from"]
 
 
 def test_restarts_in_the_middle_of_a_job_change_nothing(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:
-    job = started(cluster, platform, team, 30)
+    job = submitted(cluster, platform, team, 30)
+    job.wait_checkpoints(0, 3)
     uid, ray_id, cluster_name = job.uid, job.status["jobId"], job.status["rayClusterName"]
     spec = (job.rayjob or {})["spec"]
     platform.kill()
@@ -77,14 +74,34 @@ def test_restarts_in_the_middle_of_a_job_change_nothing(
     assert job.job.refresh().attempt == 0
 
 
-def test_cancelling_stops_the_ray_job_and_frees_its_quota(
+def test_a_lost_head_and_a_lost_worker_each_give_one_counted_attempt_that_resumes(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:
-    """The pool has four workers, so that the second job waits, and its page says for what."""
-    job = started(cluster, platform, team, 600, workers=2)
-    waiting = JobOnCluster(
-        cluster, platform.submit(team, workers=3, parameters={"seconds": 1}), team
-    )
+    """Two jobs side by side, since both wait for Ray most of the time."""
+    # Long enough for the old worker, which goes on for a minute without its head, not to finish.
+    headless = submitted(cluster, platform, team, 120, attempts=2)
+    workerless = submitted(cluster, platform, team, 40, attempts=2)
+    for job, kind in ((workerless, "worker"), (headless, "head")):
+        job.wait_checkpoints(0, 3)
+        (lost,) = job.pods(kind)
+        delete_now(cluster, lost)
+    for job, seconds in ((workerless, 40), (headless, 120)):
+        job.wait_phase("succeeded", seconds=500)
+        job.wait_archived()
+        check_resumed(job, seconds)
+
+
+def test_a_preempted_job_says_so_and_resumes_when_the_other_is_cancelled(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    """The pool has four workers. A cancelled job's Ray stops and what it had goes to others."""
+    # Longer than the pods' grace period, in which the preempted attempt goes on.
+    job = submitted(cluster, platform, team, 90, workers=2, priority="low", attempts=1)
+    job.wait_checkpoints(0, 3)
+    urgent = submitted(cluster, platform, team, 600, workers=3, priority="high", attempts=1)
+    job.wait_phase("queued", seconds=120)
+    assert "preempted" in (job.job.refresh().state.reason or "").lower()
+    waiting = submitted(cluster, platform, team, 1, workers=2, priority="low", attempts=1)
     waiting.wait_phase("queued", seconds=60)
     wait_until(
         lambda: "quota" in (waiting.job.refresh().state.reason or ""),
@@ -92,55 +109,17 @@ def test_cancelling_stops_the_ray_job_and_frees_its_quota(
         60,
         explain=waiting.why,
     )
-    job.job.cancel("not needed any more")
-    job.wait_archived()
-    waiting.wait_phase("starting", "running", "succeeded", seconds=60)
-    wait_until(lambda: not job.pods(), "its pods are gone", 60)
-    exit_record = cluster.runs / job.id / "attempts" / "0" / "exit.json"
+    urgent.wait_checkpoints(0, 3)
+    urgent.job.cancel("not needed any more")
+    urgent.wait_archived()
+    for each in (job, waiting):
+        each.wait_phase("starting", "running", "succeeded", seconds=60)
+    wait_until(lambda: not urgent.pods(), "its pods are gone", 60)
+    exit_record = cluster.runs / urgent.id / "attempts" / "0" / "exit.json"
     wait_until(exit_record.exists, "the launcher has recorded the end", 60)
     assert json.loads(exit_record.read_text())["cause"] != "exit code 0"
-    waiting.wait_phase("succeeded")
-    waiting.wait_archived()
-
-
-def test_a_lost_head_gives_one_counted_attempt_that_resumes(
-    cluster: Cluster, platform: PlatformService, team: str
-) -> None:
-    # Long enough for the old worker, which goes on for a minute without its head, not to finish.
-    job = started(cluster, platform, team, 120, attempts=2)
-    (head,) = job.pods("head")
-    delete_now(cluster, head)
-    job.wait_phase("succeeded", seconds=500)
-    job.wait_archived()
-    check_resumed(job, 120)
-
-
-def test_a_lost_worker_gives_one_counted_attempt_that_resumes(
-    cluster: Cluster, platform: PlatformService, team: str
-) -> None:
-    job = started(cluster, platform, team, 12, attempts=2)
-    (worker,) = job.pods("worker")
-    delete_now(cluster, worker)
-    job.wait_phase("succeeded", seconds=400)
-    job.wait_archived()
-    check_resumed(job, 12)
-
-
-def test_a_preempted_job_says_so_and_resumes(
-    cluster: Cluster, platform: PlatformService, team: str
-) -> None:
-    # Longer than the pods' grace period, in which the preempted attempt goes on.
-    job = started(cluster, platform, team, 90, workers=2, priority="low", attempts=1)
-    urgent = JobOnCluster(
-        cluster,
-        platform.submit(team, workers=3, priority="high", parameters={"seconds": 1}),
-        team,
-    )
-    job.wait_phase("queued", seconds=120)
-    assert "preempted" in (job.job.refresh().state.reason or "").lower()
-    urgent.wait_phase("succeeded", seconds=300)
-    job.wait_phase("succeeded", seconds=400)
-    for each in (urgent, job):
+    for each in (waiting, job):
+        each.wait_phase("succeeded", seconds=400)
         each.wait_archived()
     check_resumed(job, 90)
 

@@ -241,7 +241,7 @@ def test_a_broken_connection_is_tried_again_with_the_same_key_and_one_job(
     assert job.receipt is not None and job.receipt.already_existed
     said = [record.message for record in caplog.records]
     assert len(said) == 2  # once that it is silent, however often it is asked, and once the end
-    assert "broke" in said[0] and "trying again for up to 16 s" in said[0]
+    assert "broke" in said[0] and "trying again for up to 25 s" in said[0]
     assert said[1].startswith("the platform answers again")
 
 

@@ -41,7 +41,7 @@ class Patience:
 
 
 # As long as it takes until another replica of the service commits, or this one is started again.
-BRIEF = Patience(16.0)
+BRIEF = Patience(25.0)  # longer than another replica of the service waits for a Lease
 
 
 class Outage:

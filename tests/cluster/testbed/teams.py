@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,48 @@ def add_team(cluster: Cluster, name: str, **fields: Any) -> None:
 
     `fields` of team.yaml: quota, weight, shards.
     """
-    team = {"name": name, "title": name, "group": f"group:default/{name}", **fields}
-    _change(cluster, {f"teams/{name}/team.yaml": yaml.safe_dump(team)}, f"Add team {name}")
-    cluster.wait_team(name)
+    add_teams(cluster, [name], **fields)
+
+
+def add_teams(cluster: Cluster, names: Sequence[str], **fields: Any) -> None:
+    """Several by one commit, for which Argo CD needs hardly longer than for one."""
+    teams = [
+        {"name": name, "title": name, "group": f"group:default/{name}", **fields} for name in names
+    ]
+    files = {f"teams/{team['name']}/team.yaml": yaml.safe_dump(team) for team in teams}
+    _change(cluster, files, f"Add team {', '.join(names)}")
+    for name in names:
+        cluster.wait_team(name)
+
+
+def clear_team(cluster: Cluster, name: str) -> None:
+    """End what a team still has queued or running, and wait until it is gone."""
+    folder, anchor = f"jobs/{name}/", "/_anchor.yaml"
+    jobs = [path for path in cluster.repository.files() if path.startswith(folder)]
+    jobs = [path for path in jobs if not path.endswith(anchor)]
+    if not jobs:
+        return
+    commit = cluster.repository.commit(dict.fromkeys(jobs), f"Clear team {name}")
+    cluster.wait_synced(f"jobs-{name}-000", commit)
+    wait_until(
+        lambda: not cluster.objects.list("ray.io/v1", "RayJob", name),
+        f"the jobs of {name} are gone",
+        60,
+    )
 
 
 def remove_team(cluster: Cluster, name: str) -> None:
     """Its files, its Applications and its namespace with all that runs there."""
-    mine = (f"teams/{name}/", f"jobs/{name}/", f"archive/{name}/")
+    remove_teams(cluster, [name])
+
+
+def remove_teams(cluster: Cluster, names: Sequence[str]) -> None:
+    """Several by one commit."""
+    mine = tuple(f"{root}/{name}/" for root in ("teams", "jobs", "archive") for name in names)
     files = {path: None for path in cluster.repository.files() if path.startswith(mine)}
-    _change(cluster, files, f"Remove team {name}")
+    _change(cluster, files, f"Remove team {', '.join(names)}")
     # An Application that is still there would make the namespace again.
-    applications = (f"team-{name}", f"jobs-{name}-000")
+    applications = [each for name in names for each in (f"team-{name}", f"jobs-{name}-000")]
     wait_until(
         lambda: (
             not any(
@@ -41,13 +71,14 @@ def remove_team(cluster: Cluster, name: str) -> None:
                 for each in applications
             )
         ),
-        f"the Applications of {name} are gone",
+        f"the Applications of {', '.join(names)} are gone",
         60,
     )
     # The ApplicationSets keep what their Applications made, on purpose. Nobody waits for the end:
     # pods take their grace period, and no two teams of tests have the same name.
-    cluster.objects.delete("v1", "Namespace", name)
-    cluster.objects.delete("v1", "PersistentVolume", f"runs-{name}")
+    for name in names:
+        cluster.objects.delete("v1", "Namespace", name)
+        cluster.objects.delete("v1", "PersistentVolume", f"runs-{name}")
 
 
 def _change(cluster: Cluster, files: Mapping[str, str | None], message: str) -> None:
