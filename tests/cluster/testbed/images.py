@@ -24,7 +24,7 @@ from testbed.waiting import TestbedError
 
 PROBE = ROOT / "tests" / "cluster" / "probe"
 # The example's file, so that what scientists copy is what runs here.
-RUN_DIRECTORY = ROOT / "workloads/stellar_optimization/stellar_optimization/run_directory.py"
+RUN_DIRECTORY = ROOT / "workloads/stellar_optimization/stellar_optimization/run/run_directory.py"
 REGISTRY = "registry.ml-platform.local/workloads"
 # Where kwok plays the pods nothing is ever pulled, so that any digest will do.
 NO_IMAGE = f"{REGISTRY}/probe@sha256:{'0' * 64}"
