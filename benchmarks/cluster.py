@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from kubernetes import client, watch
+from kubernetes.client import ApiException
 from testbed.attach import is_up, running_layout
 from testbed.cluster import Cluster
 from testbed.layout import Layout, cache_folder
 from testbed.start import Start
 from testbed.stop import stop
 from testbed.waiting import TestbedError, wait_until
+from urllib3.exceptions import HTTPError
 
 from ml_platform.cluster.api_client import api_client
 from ml_platform.settings import ClusterAccess
@@ -110,12 +112,16 @@ class Seen:
         else:
             listing, where = self._api.list_cluster_custom_object, []
         group, version, plural = self._group
+        arguments = [group, version, *where, plural]
         while not self._stopped.is_set():
-            arguments = [group, version, *where, plural]
-            for event in watch.Watch().stream(listing, *arguments, timeout_seconds=300):
-                name = self._wanted(event["object"])
-                if name is not None:
-                    self.at.setdefault(name, time.time())
+            try:
+                for event in watch.Watch().stream(listing, *arguments, timeout_seconds=300):
+                    name = self._wanted(event["object"])
+                    if name is not None:
+                        self.at.setdefault(name, time.time())
+            except (ApiException, HTTPError) as error:  # a busy API server; the next one lists anew
+                say(f"the watch of {plural} broke, {type(error).__name__}; another begins")
+                self._stopped.wait(0.5)
 
 
 def name_of(document: Object) -> str:

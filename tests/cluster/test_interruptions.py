@@ -98,10 +98,7 @@ def test_a_preempted_job_says_so_and_resumes_when_the_other_is_cancelled(
     # Longer than the pods' grace period, in which the preempted attempt goes on.
     job = submitted(cluster, platform, team, 90, workers=2, priority="low", attempts=1)
     job.wait_checkpoints(0, 3)
-    urgent = submitted(cluster, platform, team, 600, workers=3, priority="high", attempts=1)
-    job.wait_phase("queued", seconds=120)
-    assert "preempted" in (job.job.refresh().state.reason or "").lower()
-    waiting = submitted(cluster, platform, team, 1, workers=2, priority="low", attempts=1)
+    waiting = submitted(cluster, platform, team, 1, workers=3, priority="low", attempts=1)
     waiting.wait_phase("queued", seconds=60)
     wait_until(
         lambda: "quota" in (waiting.job.refresh().state.reason or ""),
@@ -109,17 +106,20 @@ def test_a_preempted_job_says_so_and_resumes_when_the_other_is_cancelled(
         60,
         explain=waiting.why,
     )
+    waiting.job.cancel()
+    urgent = submitted(cluster, platform, team, 600, workers=3, priority="high", attempts=1)
+    job.wait_phase("queued", seconds=120)
+    assert "preempted" in (job.job.refresh().state.reason or "").lower()
     urgent.wait_checkpoints(0, 3)
     urgent.job.cancel("not needed any more")
     urgent.wait_archived()
-    for each in (job, waiting):
-        each.wait_phase("starting", "running", "succeeded", seconds=60)
+    job.wait_phase("starting", "running", "succeeded", seconds=60)
     wait_until(lambda: not urgent.pods(), "its pods are gone", 60)
     exit_record = cluster.runs / urgent.id / "attempts" / "0" / "exit.json"
     wait_until(exit_record.exists, "the launcher has recorded the end", 60)
     assert json.loads(exit_record.read_text())["cause"] != "exit code 0"
+    job.wait_phase("succeeded", seconds=400)
     for each in (waiting, job):
-        each.wait_phase("succeeded", seconds=400)
         each.wait_archived()
     check_resumed(job, 90)
 

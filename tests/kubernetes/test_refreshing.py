@@ -36,14 +36,19 @@ class ArgoCd:
     asked: int = 0
     sets_asked: int = 0
     status: dict[str, Any] = field(default_factory=dict)
+    taken_back: int = 0
 
     def __post_init__(self) -> None:
         self.server.on_patch = self._patched
 
-    def make(self, status: dict[str, Any]) -> None:
+    def make(self, status: dict[str, Any], **annotations: str) -> None:
         self.status = status
         application = {
-            "metadata": {"namespace": "argocd", "name": "jobs-edge-plasma-000"},
+            "metadata": {
+                "namespace": "argocd",
+                "name": "jobs-edge-plasma-000",
+                "annotations": annotations,
+            },
             "spec": {"source": {"path": FOLDER}},
             "status": status,
         }
@@ -54,10 +59,14 @@ class ArgoCd:
             self.sets_asked += 1
             self.make(synced(OLD))
             return
+        if body["metadata"]["annotations"] == {REFRESH: None}:
+            self.taken_back += 1
+            self.make(self.status)
+            return
         assert body["metadata"]["annotations"] == {REFRESH: "normal"}
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
-        self.make(answer(self))
+        self.make(answer(self), **({REFRESH: "normal"} if answer is stands else {}))
 
     def head(self) -> str:
         return self.repository.head()
@@ -75,6 +84,11 @@ def done(argo: ArgoCd) -> dict[str, Any]:
 
 
 def swallowed(argo: ArgoCd) -> dict[str, Any]:
+    return argo.status
+
+
+def stands(argo: ArgoCd) -> dict[str, Any]:
+    """The request stays on the Application, and nobody is at it."""
     return argo.status
 
 
@@ -269,3 +283,18 @@ def test_a_replica_that_does_not_commit_asks_only_once_it_does(
     assert argo.asked == 0
     leads[0] = True
     eventually(lambda: argo.status == synced(repository.head()))
+
+
+def test_a_request_that_nobody_is_at_is_made_anew(
+    server: ApiServer,
+    repository: GitopsRepository,
+    refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refreshing, "STUCK_SECONDS", 0.3)
+    argo = ArgoCd(server, [stands, stands, done], repository)
+    argo.make(synced(OLD))
+    _commit(repository)
+    refresher.wake()
+    eventually(lambda: argo.asked == 3 and _waits_for_nothing(refresher))
+    assert argo.taken_back == 2

@@ -7,7 +7,13 @@ from typing import Any
 
 from ml_platform.cluster import trimming
 from ml_platform.cluster.api import KubernetesApi
-from ml_platform.cluster.application import REFRESH, folder_of, folder_problem, refused_objects
+from ml_platform.cluster.application import (
+    REFRESH,
+    folder_of,
+    folder_problem,
+    refresh_is_due,
+    refused_objects,
+)
 from ml_platform.cluster.watch import Resource, Watch
 
 Object = dict[str, Any]
@@ -39,7 +45,8 @@ class Applications:
     def refresh(self, folder: str) -> None:
         """Ask Argo CD to look at the newest commit; raises ClusterError.
 
-        Where the folder has no Application yet, the ApplicationSet is asked to make it.
+        A request that still stands is taken back first, since only a change is noticed. Where the
+        folder has no Application yet, the ApplicationSet is asked to make it.
         """
         application = self.of(folder)
         if application is None:
@@ -47,6 +54,9 @@ class Applications:
         else:
             name = application["metadata"]["name"]
             path, annotation = f"applications/{name}", {REFRESH: "normal"}
+            if refresh_is_due(application):
+                nothing = {"metadata": {"annotations": {REFRESH: None}}}
+                self._api.patch(f"{self._base}/{path}", nothing)
         self._api.patch(f"{self._base}/{path}", {"metadata": {"annotations": annotation}})
 
     def problems(self) -> dict[str, tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """After a commit, Argo CD is asked to look at it until it says that it has.
 
-A single request may be swallowed: one set while a refresh runs is taken away with it, and the
-commit that mends a file which could not be read is not synced by its own refresh. Polling alone
+A single request may be swallowed: one set while a refresh runs is taken away with it, or stays
+without being done (Argo CD writes an older copy of the Application over the one in its cache), and
+the commit that mends a file which could not be read is not synced by its own refresh. Polling alone
 would take minutes.
 """
 
@@ -28,6 +29,7 @@ from ml_platform.errors import ClusterError
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 LEAST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 0.5, 30.0
+STUCK_SECONDS = 3.0  # a request that stands for so long is made anew
 LONG_SECONDS = 15.0
 refresh_seconds = Histogram(
     "ml_platform_refresh_seconds", "From a commit to Argo CD's word that it has applied it"
@@ -155,7 +157,8 @@ class Refresher:
         if now - since > LONG_SECONDS and not waiting.told:
             waiting.told = True
             log.warning("%s of %s is not applied after %.0f s", commit[:10], name, now - since)
-        if self._may_ask() and (application is None or not refresh_is_due(application)):
+        waits = application is not None and refresh_is_due(application)
+        if self._may_ask() and not (waits and now - waiting.asked < STUCK_SECONDS):
             waiting.asked = now
             try:
                 self._applications.refresh(name)
