@@ -77,8 +77,10 @@ def gain_map(found: Evaluation, theme: str) -> bytes:
         figure, axis = plt.subplots(figsize=(8, 4.8), layout="constrained")
         filled = axis.contourf(found.heating, found.pedestal, found.gain, levels=16, cmap="viridis")
         figure.colorbar(filled, ax=axis, label="Predicted fusion power / heating power")
-        lines = axis.contour(found.heating, found.pedestal, found.gain, levels=[5, 10, 15, 20])
-        lines.set(colors="#ffffff", linewidths=0.8)
+        levels = [level for level in (2, 5, 10, 15, 20, 30) if _inside(level, found.gain)]
+        lines = axis.contour(
+            found.heating, found.pedestal, found.gain, levels, colors="#ffffff", linewidths=0.8
+        )
         axis.clabel(lines, fmt="%g", colors="#ffffff")
         points, gain = found.checked.points, found.checked.fusion_power
         for index in np.flatnonzero(found.checked.solved):
@@ -116,6 +118,10 @@ def training(history: list[dict[str, float]], theme: str) -> bytes:
         axis.grid(alpha=0.3)
         axis.legend()
         return _png(figure)
+
+
+def _inside(level: float, values: np.ndarray) -> bool:
+    return bool(values.min() < level < values.max())
 
 
 def _style(theme: str) -> Any:
