@@ -10,6 +10,7 @@ matplotlib.use("Agg")  # a driver has no display
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from tokamak_profiles.learning.errors import ensemble_mean, row_errors
 from tokamak_profiles.learning.evaluation import CHECKS, Evaluation
@@ -62,6 +63,10 @@ def held_out(rows: Rows, found: Evaluation, theme: str) -> bytes:
             xlabel="Solved fusion power / heating power",
             ylabel="Predicted fusion power / heating power",
         )
+        for ticks in (gain.xaxis, gain.yaxis):
+            ticks.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50]))
+            ticks.set_major_formatter("{x:g}")
+            ticks.set_minor_locator(NullLocator())
         errors.hist(row_errors(found.held_out, rows), bins=20, color=colours["ions"])
         errors.set(
             title="Error of temperatures of held-out points",
