@@ -37,7 +37,7 @@ from stellar_optimization.search.start import rotating_ellipse
 from stellar_optimization.search.worker import Worker
 
 SLICE = 10  # solves per slice of a search
-SPARE = 20  # cold starts of an episode: most ellipses have no equilibrium
+SPARE = 20  # cold and proposed starts of an episode: many of them have no equilibrium
 ASPECTS, ELONGATIONS, DISTURBANCE = (3.5, 8.0), (1.5, 4.0), 0.02  # of cold starts
 PROBLEM = "geometrical"
 
@@ -161,7 +161,7 @@ class Loop:
             np.concatenate([self._inputs(episode.starts) for episode in cold]),
             weight=self._parameters.spectral_weight,
             count=self._parameters.candidates,
-            starts=2 * self._parameters.starts,
+            starts=SPARE * self._parameters.starts,
             seed=self._parameters.seed + number,
         )
         vectors = np.array([start.inputs for start in starts])
