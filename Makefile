@@ -44,6 +44,10 @@ down: setup-python ## Stop what `make up` or `make demo` started
 test: ## Run every test that needs no cluster, browser tests included
 	@sh scripts/test.sh
 
+.PHONY: test-slow
+test-slow: ## Kill the workloads in the middle and compare their results, minutes each
+	@sh scripts/test-slow.sh
+
 .PHONY: test-cluster
 test-cluster: ## Run the tests that need a cluster, on one that is started here (root: with real pods)
 	@sh scripts/test-cluster.sh

@@ -17,25 +17,13 @@ say "linters, types, generated files"
 sh scripts/check.sh
 
 say "building the workloads' images, whose Pythons some tests use"
-environments() {
-    .venv/bin/ml-platform build "$1" v1.0.0 >&2
-    .venv/bin/python -c 'import sys
-from ml_platform.build.images import ImageStore
-from ml_platform.settings import Settings
-store = ImageStore(Settings())
-print(store.folder(store.resolve(sys.argv[1], "v1.0.0").digest) / "environments")' "$1"
-}
-stellar=$(environments stellar_optimization)
-STELLAR_MAIN_PYTHON=$stellar/main/bin/python; export STELLAR_MAIN_PYTHON
-STELLAR_SCORE_PYTHON=$stellar/score/bin/python; export STELLAR_SCORE_PYTHON
-tokamak=$(environments tokamak_profiles)
-TOKAMAK_MAIN_PYTHON=$tokamak/main/bin/python; export TOKAMAK_MAIN_PYTHON
+. scripts/workload-pythons.sh
 
 say "TypeScript tests beside the Python tests"
 (yarn test >test-results/typescript.log 2>&1; echo $? >test-results/typescript.code) &
 typescript=$!
 python=0
-.venv/bin/pytest tests --ignore tests/browser --ignore tests/cluster --junit-xml test-results/python.xml || python=$?
+.venv/bin/pytest tests -m "not slow" --ignore tests/browser --ignore tests/cluster --junit-xml test-results/python.xml || python=$?
 wait "$typescript" || true
 tail -n 60 test-results/typescript.log
 typescript=$(cat test-results/typescript.code)

@@ -13,6 +13,7 @@ from stellar_optimization.problems.design import DESIGNS
 
 PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
     ),

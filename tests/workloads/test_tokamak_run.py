@@ -109,6 +109,7 @@ def test_formulas_agree_with_their_sources_and_derivatives_with_differentiation(
     assert done.stdout == "checked\n", done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_and_ended_gives_the_same_result(tmp_path: Path) -> None:
     Attempt(tmp_path / "alone", 0).finish()
     killed = tmp_path / "killed"
