@@ -4,16 +4,17 @@ FROM node:24.19.0-bookworm-slim AS build
 
 WORKDIR /build
 COPY package.json yarn.lock .yarnrc.yml backstage.json tsconfig.json ./
-COPY .yarn/releases .yarn/releases
+COPY scripts/install-yarn.sh scripts/
 COPY backstage backstage
 # No package runs a script at its installation (.yarnrc.yml), and every one is the one of yarn.lock.
-RUN node .yarn/releases/yarn-*.cjs install --immutable \
- && node .yarn/releases/yarn-*.cjs workspace backend build
+RUN sh scripts/install-yarn.sh /opt/yarn npm \
+ && node /opt/yarn/yarn.js install --immutable \
+ && node /opt/yarn/yarn.js workspace backend build
 # The same layout with the packages that the backend needs when it runs, and no others.
 WORKDIR /portal
-RUN cp -r /build/.yarn /build/.yarnrc.yml /build/package.json /build/yarn.lock /build/backstage.json . \
+RUN cp /build/.yarnrc.yml /build/package.json /build/yarn.lock /build/backstage.json . \
  && tar -xzf /build/backstage/packages/backend/dist/skeleton.tar.gz \
- && node .yarn/releases/yarn-*.cjs workspaces focus --all --production \
+ && node /opt/yarn/yarn.js workspaces focus --all --production \
  && tar -xzf /build/backstage/packages/backend/dist/bundle.tar.gz \
  && rm -rf .yarn
 

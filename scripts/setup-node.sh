@@ -20,7 +20,7 @@ manifests() { ls package.json yarn.lock .yarnrc.yml backstage/packages/*/package
 fingerprint() { { "$1" --version; manifests | xargs cat; } | git hash-object --stdin; }
 
 stamp=node_modules/.setup-stamp
-if [ -x .tools/bin/node ] && [ -x .tools/bin/yarn ] && [ -f "$stamp" ] &&
+if [ -x .tools/bin/node ] && [ -x .tools/bin/yarn ] && [ -f .tools/yarn/yarn.js ] && [ -f "$stamp" ] &&
   [ "$(cat "$stamp")" = "$(fingerprint .tools/bin/node)" ]; then
   exit 0
 fi
@@ -77,9 +77,19 @@ cat > .tools/bin/yarn <<'WRAPPER'
 #!/bin/sh
 tools=$(cd "$(dirname "$0")" && pwd)
 PATH="$tools:$PATH"; export PATH
-exec "$tools/node" "$tools"/../../.yarn/releases/yarn-*.cjs "$@"
+exec "$tools/node" "$tools/../yarn/yarn.js" "$@"
 WRAPPER
 chmod +x .tools/bin/yarn
+
+# Beside the user's npm there is the one that came with Node.
+if command -v npm >/dev/null 2>&1; then
+  set -- npm
+else
+  set -- "$node" "$(dirname "$node")/../lib/node_modules/npm/bin/npm-cli.js"
+fi
+[ -z "$registry" ] || export npm_config_registry="$registry"
+PATH="$root/.tools/bin:$PATH" limited 300 sh scripts/install-yarn.sh .tools/yarn "$@" ||
+  fail "npm could not fetch Yarn; look at 'npm config get registry', NODE_EXTRA_CA_CERTS and HTTPS_PROXY"
 
 reachable() {
   .tools/bin/node -e 'fetch(process.argv[1], { signal: AbortSignal.timeout(20000) })
