@@ -20,8 +20,6 @@ from tokamak_profiles.learning.rows import Rows
 from tokamak_profiles.learning.training import Record
 from tokamak_profiles.results import pictures
 
-PUBLISHED = "van de Plassche et al., Phys. Plasmas 27 (2020) 022310: order of 1 to 15 %"
-
 
 def write_results(
     files: RunDirectory, given: Parameters, rows: Rows, record: Record, evaluation: Evaluation
@@ -61,7 +59,6 @@ def _summary(given: Parameters, rows: Rows, found: Evaluation) -> dict[str, Any]
         "predicted_axis_ion_temperature_kev": round(float(predicted[0, 0]), 2),
         "predicted_axis_electron_temperature_kev": round(float(predicted[1, 0]), 2),
         "turbulence": "QLKNN_7_11 (fusion-surrogates 0.4.7)",
-        "published_qlknn_error": PUBLISHED,
     }
     if scenario.solved[0]:
         ions, electrons = scenario.temperature[0, :, 0]
