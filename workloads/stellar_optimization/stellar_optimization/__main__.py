@@ -17,11 +17,16 @@ from stellar_optimization.search.state import State
 EXIT_SUPERSEDED = 75
 EXIT_TERMINATED = 143
 EXIT_NO_DATA = 1
+EXIT_WRONG_INPUT = 2
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, _end_at_once)
-    job = Job.from_environment()
+    try:
+        job = Job.from_environment()
+    except ValueError as error:
+        print(error, flush=True)
+        return EXIT_WRONG_INPUT
     files = RunDirectory(job.directory, job.attempt)
     try:
         return TASKS[job.parameters.task](job, files, files.newest_checkpoint())

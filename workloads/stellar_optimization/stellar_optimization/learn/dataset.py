@@ -1,6 +1,7 @@
 """The rows of finished jobs as arrays, split so that no design's relatives are on both sides."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,14 @@ class Dataset:
         )
 
 
+@dataclass(frozen=True)
+class Archive:
+    """What jobs have solved of one problem. aside: how many of their rows do not fit, by reason."""
+
+    dataset: Dataset
+    aside: dict[str, int]
+
+
 def job_directories(own: str, jobs: Sequence[str]) -> dict[str, str]:
     """Run directories of finished jobs, which lie beside the `own`, by job; NoData for an unknown one."""
     base = own.rstrip("/").rsplit("/", 1)[0]
@@ -85,30 +94,57 @@ def _has_rows(files: Any, root: str, job: str) -> bool:
     return bool(files.exists(f"{folder}/results/summary.json") and files.exists(f"{folder}/rows"))
 
 
-def load(directories: dict[str, str]) -> Dataset:
-    """Rows of the run directories (by job); NoData when they are none or too few to learn from."""
+def load(directories: dict[str, str], problem: str) -> Archive:
+    """Rows of the run directories (by job) that solved `problem`.
+
+    NoData when there are none or too few to learn from.
+    """
     if not directories:
         raise NoData("rows_from: no finished job has written any rows yet")
-    parts = []
-    for job, uri in sorted(directories.items()):
-        chunks = read_rows(uri)
-        if not chunks:
-            raise NoData(f"rows_from: job {job!r} has written no rows")
-        parts += [(job, chunk) for chunk in chunks]
-    kinds = {(problem_name(chunk), *metric_names(chunk)) for _, chunk in parts}
-    if len(kinds) > 1:
-        problems = ", ".join(sorted({kind[0] for kind in kinds}))
-        raise NoData(
-            f"rows_from: the jobs solved different problems ({problems}); name jobs of one"
-        )
-    dataset = _arrays(parts)
+    chunks = [(job, chunk) for job, uri in sorted(directories.items()) for chunk in read_rows(uri)]
+    silent = sorted(directories.keys() - {job for job, _ in chunks})
+    if silent:
+        raise NoData(f"rows_from: job {silent[0]!r} has written no rows")
+    kept, aside = _fitting(chunks, problem)
+    said = f"; left aside: {in_words(aside)}" if aside else ""
+    if not kept:
+        raise NoData(f"rows_from: the jobs have no rows of the problem {problem}{said}")
+    dataset = _arrays(kept)
     lineages = len(set(dataset.lineage))
     if lineages < LEAST_LINEAGES or dataset.solved.sum() < LEAST_SOLVED:
         raise NoData(
             f"rows_from: {int(dataset.solved.sum())} solved rows of {lineages} independent searches; at least"
-            f" {LEAST_SOLVED} of {LEAST_LINEAGES} are needed: name more jobs"
+            f" {LEAST_SOLVED} of {LEAST_LINEAGES} are needed: name more jobs{said}"
         )
-    return dataset
+    return Archive(dataset, aside)
+
+
+def in_words(aside: dict[str, int]) -> str:
+    """Rows that were left aside, for people."""
+    return ", ".join(f"{count} rows {reason}" for reason, count in sorted(aside.items()))
+
+
+def _fitting(
+    chunks: list[tuple[str, pa.Table]], problem: str
+) -> tuple[list[tuple[str, pa.Table]], dict[str, int]]:
+    """Chunks that say the same of the problem, and rows of the others by what is wrong with them.
+
+    Versions of this code may have measured different metrics: those with most rows are taken.
+    """
+    sizes: Counter[tuple[str, ...]] = Counter()
+    for _, chunk in chunks:
+        if problem_name(chunk) == problem:
+            sizes[tuple(metric_names(chunk))] += chunk.num_rows
+    wanted = max(sizes, key=lambda names: (sizes[names], names), default=())
+    kept, aside = [], Counter[str]()
+    for job, chunk in chunks:
+        if problem_name(chunk) != problem:
+            aside[f"of the problem {problem_name(chunk)}"] += chunk.num_rows
+        elif tuple(metric_names(chunk)) != wanted:
+            aside["with other metrics than most"] += chunk.num_rows
+        else:
+            kept.append((job, chunk))
+    return kept, dict(aside)
 
 
 def _arrays(parts: list[tuple[str, pa.Table]]) -> Dataset:

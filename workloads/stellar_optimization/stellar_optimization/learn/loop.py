@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import ray
 
-from stellar_optimization.learn import pictures
-from stellar_optimization.learn.coefficients import features, tables
+from stellar_optimization.learn import pictures, starts
 from stellar_optimization.learn.comparison import ARCHIVED, COLD, PROPOSED, compare, verdict
 from stellar_optimization.learn.cost import Cost
 from stellar_optimization.learn.dataset import Dataset, load
 from stellar_optimization.learn.episode import Episode
+from stellar_optimization.learn.finalists import Finalist, finalists, official, reported
 from stellar_optimization.learn.judge import judged, proposed
 from stellar_optimization.learn.recorder import Place, Recorder
 from stellar_optimization.learn.train import fit, prepare
@@ -29,16 +29,12 @@ from stellar_optimization.learn.training_job import (
     table,
     write_evaluation,
 )
-from stellar_optimization.problems.design import Boundary
 from stellar_optimization.run.parameters import Job
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.campaign import ATTENTION, MOST_LOSSES, Superseded, Terminated
-from stellar_optimization.search.start import rotating_ellipse
 from stellar_optimization.search.worker import Worker
 
 SLICE = 10  # solves per slice of a search
-SPARE = 20  # cold and proposed starts of an episode: many of them have no equilibrium
-ASPECTS, ELONGATIONS, DISTURBANCE = (3.5, 8.0), (1.5, 4.0), 0.02  # of cold starts
 PROBLEM = "geometrical"
 
 
@@ -54,19 +50,22 @@ class Loop:
         self.step, self._seconds, self._cpu = saved["step"], saved["seconds"], saved["cpu"]
         self._episodes = [Episode(**episode) for episode in saved["episodes"]]
         self._figures: dict[str, Any] = saved.get("figures", {})
+        self._scores: list[dict[str, Any]] = saved.get("scores", [])
         self._modes = job.parameters.modes
 
     def run(self) -> dict[str, Any]:
         """All rounds, then the results; raises Superseded or Terminated."""
         signal.signal(signal.SIGTERM, self._terminate)
         if not self._episodes:
-            self._episodes = self._cold(0)
+            self._episodes = starts.cold(self._parameters, 0)
         self._save()
         for number in range(self._parameters.rounds + 1):
             if all(episode.round < number for episode in self._episodes):
                 self._learn_and_propose(number)
             self._search([e for e in self._episodes if e.round == number and not e.done])
-        return self._results()
+        designs = finalists(self._solved(), self._parameters.scores)
+        self._score(designs)
+        return self._results(designs)
 
     # Searching
 
@@ -133,11 +132,37 @@ class Loop:
             print(f"{episode.name}: {episode.begun} starts, best merit {best:.4f}", flush=True)
         self._record({})
 
+    # Scoring
+
+    def _solved(self) -> Dataset:
+        return load({self._job.job_id: self._job.directory}, PROBLEM).dataset
+
+    def _score(self, designs: list[Finalist]) -> None:
+        """Have designs scored at high fidelity, until one is accepted."""
+        worker = self._worker(0)
+        for design in designs[len(self._scores) :]:
+            if any(result["feasible"] for result in self._scores):
+                break
+            print(f"official score of elongation {design.elongation:.4f}: a minute", flush=True)
+            while True:
+                reference = worker.score.remote(design.boundary, "high", PROBLEM)
+                while not ray.wait([reference], timeout=ATTENTION)[0]:
+                    self._check("scoring")
+                if not self._lost(reference):
+                    break
+                worker = self._worker(0)
+            result = ray.get(reference)
+            self._cpu += result["cpu_seconds"]
+            self._scores.append(result)
+            said = f"{result['score']:.6f}" if result["feasible"] else "not accepted"
+            print(f"official high fidelity: {said}", flush=True)
+            self._record({"official_score": result["score"]} if result["feasible"] else {})
+        ray.kill(worker)
+
     # Learning
 
     def _learn_and_propose(self, number: int) -> None:
-        dataset = load({self._job.job_id: self._job.directory})
-        training = prepare(dataset, self._parameters.members)
+        training = prepare(self._solved(), self._parameters.members)
         self._losses_seen = LossWatch(self._files, self.step)
         weights = fit(
             training,
@@ -154,75 +179,26 @@ class Loop:
         self._figures = surrogate_summary(training, evaluation)
         # Held-out designs are bred from by nobody: else no later figure of them would be honest.
         archive = training.parts["train"]
-        cold = self._cold(number)
-        starts = proposed(
+        cold, count = starts.cold(self._parameters, number), self._parameters.starts
+        found = proposed(
             content,
             archive,
-            np.concatenate([self._inputs(episode.starts) for episode in cold]),
+            starts.inputs_of(cold, self._modes),
             weight=self._parameters.spectral_weight,
             count=self._parameters.candidates,
-            starts=SPARE * self._parameters.starts,
+            starts=starts.SPARE * count,
             seed=self._parameters.seed + number,
         )
-        vectors = np.array([start.inputs for start in starts])
-        chances = ", ".join(f"{start.solved:.2f}" for start in starts[: self._parameters.starts])
+        chances = ", ".join(f"{start.solved:.2f}" for start in found[:count])
         print(f"proposed starts have an equilibrium with probability {chances}", flush=True)
+        best = starts.best_of_families(archive, self._parameters.spectral_weight)
         self._episodes += cold
-        self._episodes += self._from(number, PROPOSED, vectors, dataset, archive)
-        self._episodes += self._from(number, ARCHIVED, self._best(archive), dataset, archive)
+        for arm, inputs in (
+            (PROPOSED, np.array([start.inputs for start in found])),
+            (ARCHIVED, best),
+        ):
+            self._episodes += starts.learnt(number, arm, inputs, archive, count)
         self._save()
-
-    def _best(self, archive: Dataset) -> np.ndarray:
-        """Inputs of the best design of each family, best first."""
-        cost = Cost(archive.metrics, archive.modes, self._parameters.spectral_weight)
-        solved = archive.part(archive.solved)
-        costs = cost(solved.values, solved.inputs)
-        _, first = np.unique(solved.lineage[np.argsort(costs, kind="stable")], return_index=True)
-        chosen = np.argsort(costs, kind="stable")[np.sort(first)]
-        best: np.ndarray = solved.inputs[chosen]
-        return best
-
-    def _from(
-        self, number: int, arm: str, inputs: np.ndarray, dataset: Dataset, archive: Dataset
-    ) -> list[Episode]:
-        """Episodes from designs, dealt out in turn; their origin is every search that was learnt from."""
-        r_cos, z_sin = tables(inputs[:, :-1], dataset.modes)
-        boundaries = [
-            Boundary(r.tolist(), z.tolist(), int(periods)).to_json()
-            for r, z, periods in zip(r_cos, z_sin, inputs[:, -1], strict=True)
-        ]
-        families = sorted({str(name).split("/", 1)[1] for name in archive.lineage})
-        count = self._parameters.starts
-        return [
-            Episode(number, arm, i, (boundaries[i::count] or boundaries), ",".join(families))
-            for i in range(count)
-        ]
-
-    def _cold(self, number: int) -> list[Episode]:
-        return [
-            Episode(number, COLD, i, self._ellipses(number, i), f"{number}-{COLD}-{i:03d}")
-            for i in range(self._parameters.starts)
-        ]
-
-    def _ellipses(self, number: int, start: int) -> list[dict[str, Any]]:
-        """Disturbed rotating ellipses, as many as an episode may need."""
-        random = np.random.default_rng([self._parameters.seed, number, start])
-        periods, boundaries = self._parameters.ellipse_periods, []
-        for _ in range(SPARE):
-            ellipse = rotating_ellipse(
-                periods, random.uniform(*ASPECTS), random.uniform(*ELONGATIONS)
-            )
-            x = features(np.array([ellipse.r_cos]), np.array([ellipse.z_sin]), 2)
-            x = x + random.normal(size=x.shape) * DISTURBANCE
-            r_cos, z_sin = tables(x, 2)
-            boundaries.append(Boundary(r_cos[0].tolist(), z_sin[0].tolist(), periods).to_json())
-        return boundaries
-
-    def _inputs(self, boundaries: list[dict[str, Any]]) -> np.ndarray:
-        r_cos = np.array([boundary["r_cos"] for boundary in boundaries])
-        z_sin = np.array([boundary["z_sin"] for boundary in boundaries])
-        periods = np.array([[boundary["n_field_periods"]] for boundary in boundaries], float)
-        return np.concatenate([features(r_cos, z_sin, self._modes), periods], axis=1)
 
     # State
 
@@ -269,11 +245,12 @@ class Loop:
             "seconds": self._elapsed(),
             "cpu": self._cpu,
             "figures": self._figures,
+            "scores": self._scores,
             "episodes": [asdict(episode) for episode in self._episodes],
         }
         self._files.write_checkpoint(self.step, state)
 
-    def _results(self) -> dict[str, Any]:
+    def _results(self, designs: list[Finalist]) -> dict[str, Any]:
         figures = compare(self._finals())
         said = verdict(figures)
         solves = self._parameters.start_solves
@@ -281,6 +258,9 @@ class Loop:
             arm: [e.best(solves) for e in self._episodes if e.arm == arm and e.round]
             for arm in (COLD, PROPOSED, ARCHIVED)
         }
+        if best := reported(designs, self._scores):
+            content = json.dumps(best.boundary, indent=1) + "\n"
+            self._files.write_result("design.json", content.encode())
         for theme in pictures.THEMES:
             self._files.write_result(
                 f"starts{theme.suffix}.png", pictures.arms(curves, solves, theme)
@@ -288,6 +268,7 @@ class Loop:
         summary = {
             "task": "loop",
             "verdict": said,
+            **official(designs, self._scores),
             "solves_per_start": solves,
             **figures,
             **self._figures,

@@ -18,6 +18,7 @@ from stellar_optimization.run.run_directory import RunDirectory
 
 ROUND = 10  # epochs between looks at the loss
 SAVE_SECONDS = 10.0  # at least, between checkpoints of a member; when one is made changes nothing
+STARTED = {"started": 1.0}  # the first note of a rank; later ones are of a member
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Plan:
 
 def train_share(config: dict[str, Any]) -> None:
     """The loop that Ray Train starts on each rank; config: plan, data (reference), progress (queue)."""
+    config["progress"].put(STARTED)
     plan: Plan = config["plan"]
     data: dict[str, Any] = ray.get(config["data"])
     context = ray.train.get_context()
@@ -55,7 +57,7 @@ def _train(
     state = network.state_of(plan.shape, member)
     if saved := newest(files, plan.name, member):
         state = network.from_arrays(state, saved)
-    saved_at = time.monotonic()
+    saved_at = -SAVE_SECONDS  # so that the first round, which compiles, is not lost
     while not finished(state, plan):
         left = plan.shape.epochs - int(state["epoch"])
         state = network.advance(state, data, plan.shape, min(ROUND, left))

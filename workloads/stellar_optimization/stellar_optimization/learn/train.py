@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,12 +15,14 @@ from ray.util.queue import Empty, Queue
 
 from stellar_optimization.learn import network
 from stellar_optimization.learn.dataset import HELD_OUT, Dataset, split
-from stellar_optimization.learn.members import Plan, finished, newest, train_share
+from stellar_optimization.learn.members import STARTED, Plan, finished, newest, train_share
 from stellar_optimization.learn.scaling import Scaling
 from stellar_optimization.run.run_directory import RunDirectory
 
 ATTENTION = 0.5  # seconds until a request to end is noticed
 MOST_FAILURES = 20  # of ranks that may die before the attempt does
+QUIET_SECONDS = 60.0  # of waiting for the ranks to start until the log says so, and again
+START_SECONDS = 1200.0  # of waiting until the attempt ends: Ray itself would wait for ever
 WIDTH, BATCH, PATIENCE = 192, 64, 60
 FOLDS = 5
 # One thread and one order of additions: the same numbers from run to run.
@@ -120,12 +123,18 @@ def fit(
             name=f"{name}-{files.attempt}",
             storage_path=files.path("checkpoints/ray-train"),
             storage_filesystem=pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(files.filesystem)),
-            failure_config=ray.train.FailureConfig(max_failures=MOST_FAILURES),
+            failure_config=ray.train.FailureConfig(
+                max_failures=MOST_FAILURES, controller_failure_limit=MOST_FAILURES
+            ),
             worker_runtime_env={"env_vars": environment(gpu=gpu)},
         ),
     )
     _run(trainer, progress, watch)
     return ray.get(_collect.options(runtime_env={"env_vars": ONE_THREAD}).remote(plan))
+
+
+class NotStarted(RuntimeError):
+    """No rank of the training began to run."""
 
 
 def _run(
@@ -142,11 +151,29 @@ def _run(
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
+    began = said = time.monotonic()
+    started = False
     while thread.is_alive():
         thread.join(ATTENTION)
-        watch(_drained(progress))
+        notes = _drained(progress)
+        started = started or bool(notes)
+        watch([note for note in notes if note != STARTED])
+        now = time.monotonic()
+        if not started and now - said > QUIET_SECONDS:
+            said = now
+            print(f"{now - began:.0f} s: {_waiting()}", flush=True)
+        if not started and now - began > START_SECONDS:
+            raise NotStarted(f"nothing was trained in {START_SECONDS:.0f} s; {_waiting()}")
     if errors:
         raise errors[0]
+
+
+def _waiting() -> str:
+    """What the start of the ranks waits for: cores that others hold, or else slow processes."""
+    groups = ray.util.placement_group_table().values()
+    pending = sum(group["state"] == "PENDING" for group in groups)
+    reason = "no cores are free for them" if pending else "they have their cores and are starting"
+    return f"the training's processes do not run yet; {reason}"
 
 
 def _drained(progress: Queue) -> list[dict[str, float]]:

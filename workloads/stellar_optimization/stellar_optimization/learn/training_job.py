@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from stellar_optimization.learn import pictures
-from stellar_optimization.learn.dataset import finished_jobs, job_directories, load
+from stellar_optimization.learn.dataset import finished_jobs, in_words, job_directories, load
 from stellar_optimization.learn.evaluation import headline
 from stellar_optimization.learn.judge import judged
 from stellar_optimization.learn.train import Training, fit, prepare
@@ -27,8 +27,10 @@ class TrainingJob:
         self._terminated = False
         self._saved = saved or {"task": "train", "jobs": self._named(), "step": 0}
         self.watch = LossWatch(files, self._saved["step"])
-        rows = load(job_directories(job.directory, self._saved["jobs"]))
-        self._training = prepare(rows, job.parameters.members)
+        directories = job_directories(job.directory, self._saved["jobs"])
+        archive = load(directories, job.parameters.problem)
+        self._aside = archive.aside
+        self._training = prepare(archive.dataset, job.parameters.members)
 
     def _named(self) -> list[str]:
         names = self._job.parameters.rows_from.replace(",", " ").split()
@@ -41,6 +43,8 @@ class TrainingJob:
         parts = self._training.parts
         counts = {name: len(part.solved) for name, part in parts.items()}
         print(f"rows of {', '.join(self._saved['jobs'])}: {counts}", flush=True)
+        if self._aside:
+            print(f"left aside: {in_words(self._aside)}", flush=True)
         began, parameters = time.monotonic(), self._job.parameters
         weights = fit(
             self._training,
@@ -55,7 +59,9 @@ class TrainingJob:
         print(table(evaluation), flush=True)
         summary = {
             "task": "train",
+            "problem": self._job.parameters.problem,
             "jobs": self._saved["jobs"],
+            "rows_left_aside": in_words(self._aside) or "none",
             "training_seconds": round(time.monotonic() - began, 1),
             **surrogate_summary(self._training, evaluation),
         }

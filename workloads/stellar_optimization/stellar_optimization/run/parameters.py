@@ -42,12 +42,23 @@ class Parameters:
 
     @classmethod
     def from_json(cls, text: str) -> "Parameters":
-        """Defaults overridden by the JSON object `text`; raises ValueError for unknown names."""
+        """Defaults overridden by the JSON object `text`; ValueError for what cannot be asked together."""
         given: dict[str, Any] = json.loads(text)
         unknown = given.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown parameters: {', '.join(sorted(unknown))}")
-        return cls(**given)
+        parameters = cls(**given)
+        if parameters.task == "loop" and parameters.problem != "geometrical":
+            raise ValueError(
+                f"problem must be geometrical for the task loop, got {parameters.problem}: its starts and its"
+                " comparison are of P1; choose that problem, or the task optimise"
+            )
+        if parameters.task == "train" and parameters.problem == "all":
+            raise ValueError(
+                "problem must be a single one for the task train, got all: a surrogate predicts one problem's"
+                " metrics; choose which"
+            )
+        return parameters
 
 
 @dataclass(frozen=True)
