@@ -81,11 +81,15 @@ class RayHead:
         except ServiceUnavailableError:
             return False
 
+    def processes(self) -> list[psutil.Process]:
+        """All of Ray that runs now, workers included, but not jobs' own processes."""
+        return [] if self._process is None else _family(self._process.pid, stop_at="launcher")
+
     def kill(self) -> None:
         """kill -9 of every process of Ray; jobs' own processes are left to notice it themselves."""
         if self._process is None:
             return
-        for process in _family(self._process.pid, stop_at="launcher"):
+        for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait()
