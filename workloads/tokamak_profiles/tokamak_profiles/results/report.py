@@ -28,14 +28,14 @@ def write_results(
     summary = _summary(given, rows, evaluation)
     held_out = rows.held_out()
     for theme in pictures.THEMES:
-        folder = "" if theme == "light" else f"{theme}/"
+        suffix = "" if theme == "light" else f"-{theme}"  # the portal shows that of its page
         for name, picture in (
             ("profiles", pictures.profiles(evaluation, theme)),
             ("held-out-points", pictures.held_out(held_out, evaluation, theme)),
             ("fusion-gain-map", pictures.gain_map(evaluation, theme)),
             ("training", pictures.training(record.history, theme)),
         ):
-            files.write_result(f"{folder}{name}.png", picture)
+            files.write_result(f"{name}{suffix}.png", picture)
     # Last, so that whoever sees it sees everything.
     files.write_result("summary.json", (json.dumps(summary, indent=1) + "\n").encode())
     return summary

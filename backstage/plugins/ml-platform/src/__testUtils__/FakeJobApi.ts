@@ -2,6 +2,7 @@ import {
   Job,
   JobEvent,
   Pool,
+  ResultFile,
   Team,
   Workload,
 } from '@internal/plugin-ml-platform-common';
@@ -13,6 +14,7 @@ export class FakeJobApi implements JobApi {
   jobs: Job[] = world.jobs;
   poolList: Pool[] = world.pools;
   teamList: Team[] = world.teams;
+  resultFiles: ResultFile[] = world.results.files;
   workloadList: Workload[] = [world.workload, world.workloadWithoutImage];
   /** When set, every call is refused with it. */
   refusal?: Error;
@@ -29,7 +31,7 @@ export class FakeJobApi implements JobApi {
   pools = () => this.#answer(this.poolList);
   workloads = () => this.#answer(this.workloadList);
   manifest = () => this.#answer(world.manifest);
-  resultFile = () => this.#answer(new Blob(['{}']));
+  resultFile = (_id: string, _path: string) => this.#answer(new Blob(['{}']));
   previewUrl = () => this.#answer('about:blank');
 
   list(filter: JobFilter) {
@@ -66,7 +68,11 @@ export class FakeJobApi implements JobApi {
 
   results(id: string) {
     const isFinal = this.jobs.find(job => job.id === id)?.state.final;
-    return this.#answer(isFinal ? world.results : { summary: null, files: [] });
+    return this.#answer(
+      isFinal
+        ? { ...world.results, files: this.resultFiles }
+        : { summary: null, files: [] },
+    );
   }
 
   async log(id: string, { source, attempt, onText }: LogRequest) {

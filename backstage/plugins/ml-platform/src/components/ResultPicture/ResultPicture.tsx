@@ -28,7 +28,8 @@ export function ResultPicture(props: { jobId: string; file: ResultFile }) {
     ),
   );
   const address = useAddress(picture.value);
-  const title = words(file.path.replace(/\.[a-z]+$/i, ''));
+  // One drawn for dark pages has the name of the other.
+  const title = words(file.path.replace(/(-dark)?\.[a-z]+$/i, ''));
 
   if (picture.error) {
     return <Problem what={file.path} error={picture.error} />;

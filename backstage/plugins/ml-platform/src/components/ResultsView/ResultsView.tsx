@@ -1,4 +1,5 @@
 import { Flex, Grid, Skeleton, Text } from '@backstage/ui';
+import { useTheme } from '@material-ui/core/styles';
 import { Job, Results } from '@internal/plugin-ml-platform-common';
 import { figure, words } from '../../format';
 import { useResults } from '../../live';
@@ -8,6 +9,7 @@ import { ResultDownload } from '../ResultDownload';
 import { ResultPage } from '../ResultPage';
 import { ResultPicture } from '../ResultPicture';
 import { Section } from '../Section';
+import { picturesFor } from './picturesFor';
 
 /** What the training code has written for people: figures, pictures, pages and files. */
 export function ResultsView({ job }: { job: Job }) {
@@ -28,9 +30,13 @@ export function ResultsView({ job }: { job: Job }) {
 }
 
 function Shown({ job, results }: { job: Job; results: Results }) {
+  const mode = useTheme().palette.type;
   const summary = Object.entries(results.summary ?? {});
   const { files } = results;
-  const pictures = files.filter(file => file.media_type.startsWith('image/'));
+  const pictures = picturesFor(
+    mode,
+    files.filter(file => file.media_type.startsWith('image/')),
+  );
   const pages = files.filter(file => file.media_type.startsWith('text/html'));
   if (summary.length === 0 && files.length === 0) {
     return (
