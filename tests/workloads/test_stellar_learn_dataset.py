@@ -1,18 +1,11 @@
 """Rows as a data set: whose they are, what is refused, and no design's relatives on both sides."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-from stellar_optimization.problems.design import DESIGNS
+from stellar_python import answer, needs_python
 
-PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
-pytestmark = pytest.mark.skipif(
-    not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
-)
+pytestmark = needs_python
 JOBS = """
 import json, pathlib, sys, zlib
 import numpy as np
@@ -54,16 +47,7 @@ def refused(call):
 
 
 def _run(folder: Path, program: str) -> Any:
-    done = subprocess.run(
-        [PYTHON, "-c", JOBS + program, str(folder)],
-        cwd=DESIGNS.parent,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return answer(JOBS + program, str(folder))
 
 
 def test_what_cannot_be_learnt_from_is_refused_with_the_parameter_and_the_job(

@@ -1,30 +1,15 @@
 """Section features, proposals and their comparison, by the workload's own Python."""
 
-import json
-import os
-import subprocess
 from typing import Any
 
 import pytest
-from stellar_optimization.problems.design import DESIGNS
+from stellar_python import answer, needs_python
 
-PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
-pytestmark = pytest.mark.skipif(
-    not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
-)
+pytestmark = needs_python
 
 
 def _run(program: str) -> Any:
-    done = subprocess.run(
-        [PYTHON, "-c", "import json\nimport numpy as np\n" + program],
-        cwd=DESIGNS.parent,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return answer("import json\nimport numpy as np\n" + program)
 
 
 def test_sections_of_a_rotating_ellipse_have_its_area_and_elongation() -> None:

@@ -1,19 +1,13 @@
 """Rows of forward solves: what is written, read again, and never written twice (by the workload's own
 Python)."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stellar_optimization.problems.design import DESIGNS
+from stellar_python import answer, needs_python
 
-PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
-pytestmark = pytest.mark.skipif(
-    not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
-)
+pytestmark = needs_python
 SOLVES = """
 import json, sys
 import numpy as np
@@ -42,16 +36,7 @@ place = Place("000", "001", 2, 0)
 
 
 def _run(folder: Path, program: str) -> Any:
-    done = subprocess.run(
-        [PYTHON, "-c", SOLVES + program, folder.as_uri()],
-        cwd=DESIGNS.parent,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return answer(SOLVES + program, folder.as_uri())
 
 
 def test_a_row_says_what_was_solved_where_and_what_came_out(tmp_path: Path) -> None:
