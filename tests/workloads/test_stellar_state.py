@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from stellar_optimization.problems.design import load_design
+from stellar_optimization.problems.quasi_isodynamic import TARGETS
 from stellar_optimization.run.parameters import Parameters
 from stellar_optimization.search.candidate import Candidate
-from stellar_optimization.search.search_state import EXCHANGE
+from stellar_optimization.search.search_state import EXCHANGE, SearchState
 from stellar_optimization.search.start import start_of
 from stellar_optimization.search.state import State
 
@@ -34,6 +35,26 @@ def _low(**changes: Any) -> dict[str, Any]:
 def test_each_worker_searches_with_its_own_smoothness(state: State) -> None:
     weights = [search.weight for search in state.searches]
     assert len(set(weights)) == len(weights)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_a_set_of_designs_has_the_same_searches_however_few_workers_share_them(
+    workers: int,
+) -> None:
+    searches = _searches_for_the_set(workers)
+    assert [search.task.guards[-1].limit for search in searches] == list(TARGETS)
+    assert len({search.weight for search in searches}) == 1
+
+
+def test_more_workers_search_for_the_set_again_with_another_smoothness() -> None:
+    searches = _searches_for_the_set(6)
+    assert [search.task.guards[-1].limit for search in searches[4:]] == list(TARGETS[:2])
+    assert searches[4].weight == searches[5].weight != searches[0].weight
+
+
+def _searches_for_the_set(workers: int) -> list[SearchState]:
+    parameters = Parameters(problem="mhd_stable")
+    return State.initial(load_design("coarse"), parameters, workers).searches
 
 
 @pytest.mark.parametrize(("start", "modes"), [("coarse", 3), ("full", 4), ("ellipse", 2)])

@@ -74,7 +74,7 @@ class Loop:
         if not waiting:
             return
         print(f"round {waiting[0].round}: {len(waiting)} searches; compiling first", flush=True)
-        workers = [self._worker(index) for index in range(self._job.workers)]
+        workers = [self._worker() for _ in range(self._job.workers)]
         tasks: dict[Any, tuple[int, Episode]] = {}
         while waiting or tasks:
             busy = {index for index, _ in tasks.values()}
@@ -87,7 +87,7 @@ class Loop:
                 index, episode = tasks.pop(reference)
                 lost = self._lost(reference)
                 if lost:
-                    workers[index] = self._worker(index)
+                    workers[index] = self._worker()
                 else:
                     self._finish(index, episode, ray.get(reference))
                 if not episode.done:
@@ -95,8 +95,8 @@ class Loop:
         for worker in workers:  # their cores are needed for learning
             ray.kill(worker)
 
-    def _worker(self, index: int) -> Any:
-        return Worker.remote(index, self._job.score_python, self._parameters.score_seconds)
+    def _worker(self) -> Any:
+        return Worker.remote(self._job.score_python, self._parameters.score_seconds)
 
     def _lost(self, reference: Any) -> bool:
         try:

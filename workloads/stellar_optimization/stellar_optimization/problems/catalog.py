@@ -18,3 +18,14 @@ def problem_of(name: str, search: int = 0) -> Problem:
     if problem is MHD_STABLE:
         return with_aspect(problem, TARGETS[search % len(TARGETS)])
     return problem
+
+
+def searches_of(problem: Problem, workers: int) -> list[int]:
+    """For each search which of the problem's variants of smoothness it is, from 0.
+
+    One search per worker, each with another smoothness; where a set of designs is asked for, at least one
+    per member of the set, however few workers share them.
+    """
+    if problem.of_a_set:
+        return [index // len(TARGETS) for index in range(max(workers, len(TARGETS)))]
+    return list(range(workers))

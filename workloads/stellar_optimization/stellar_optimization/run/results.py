@@ -29,13 +29,13 @@ def write_results(
     summary = _summary(state, start)
     _write_json(write, "design.json", boundary.to_json())
     theta, phi = drawing.surface_angles(boundary.n_field_periods)
-    field = campaign.workers[0].field.remote(boundary.to_json(), theta, phi)
+    field = campaign.field(boundary, theta, phi)
     write("convergence.png", drawing.convergence(problem, state.history, state.candidates))
     write("constraints.png", drawing.constraints(problem, *_violations(state)))
     campaign.check("drawing")
     write("cross-sections.png", drawing.sections(start.boundary, boundary))
     try:
-        found = campaign.get([field], "drawing")[0]
+        found = field()
     except ValueError:  # a boundary without equilibrium still has a shape
         strength = np.ones_like(theta)
     else:

@@ -2,12 +2,15 @@
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import ray
 
 from stellar_optimization.learn.recorder import Place, Recorder
+from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.problems.problem import Problem
 from stellar_optimization.run.parameters import Job
@@ -16,6 +19,9 @@ from stellar_optimization.search.candidate import Candidate
 from stellar_optimization.search.search_state import SearchState
 from stellar_optimization.search.state import State
 from stellar_optimization.search.worker import Worker
+
+if TYPE_CHECKING:
+    from stellar_optimization.physics.field import BoundaryField
 
 SLICE = 10  # solves per slice of a search, about 5 seconds: what a killed driver loses per worker
 ATTENTION = 0.5  # seconds until SIGTERM is noticed
@@ -33,9 +39,10 @@ class Terminated(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is busy with: a slice of its search, or one official score of a candidate."""
+    """What a worker is busy with: a slice of a search, or one official score of a candidate."""
 
     worker: int
+    search: int = 0
     candidate: Candidate | None = None
     fidelity: str = ""
 
@@ -55,12 +62,12 @@ class Campaign:
         self._terminated = False
         self._tasks: dict[Any, Task] = {}
         self._losses = 0
-        # As many as the first attempt had: each of them continues one search.
-        self.workers = [self._new_worker(index) for index in range(len(state.searches))]
-        self._held: list[int | None] = [None] * len(self.workers)  # stage that a worker holds
+        # Search i is worker i's, or that of one with several searches: i modulo the number of workers.
+        self.workers = [self._new_worker() for _ in range(min(job.workers, len(state.searches)))]
+        self._held: list[int | None] = [None] * len(state.searches)  # stage that its worker holds
 
-    def _new_worker(self, index: int) -> Any:
-        return Worker.remote(index, self.job.score_python, self.job.parameters.score_seconds)
+    def _new_worker(self) -> Any:
+        return Worker.remote(self.job.score_python, self.job.parameters.score_seconds)
 
     def run(self) -> State:
         """Work until nothing is left to do; raises Superseded or Terminated when told to end."""
@@ -84,14 +91,32 @@ class Campaign:
             self._save()
             raise Terminated(activity, self.state.step)
 
-    def get(self, references: list[Any], activity: str) -> list[Any]:
-        """What the workers answer, or Terminated; ray.get alone would not hear of SIGTERM."""
-        waiting = references
-        while waiting:
-            _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=ATTENTION)
-            self.check(activity)
-        answers: list[Any] = ray.get(references)
-        return answers
+    def field(
+        self, boundary: Boundary, theta: np.ndarray, phi: np.ndarray
+    ) -> "Callable[[], BoundaryField]":
+        """Begin to solve for the field at angles (rad) of two arrays of one shape.
+
+        What is returned waits for it; it raises ValueError where there is no equilibrium.
+        """
+
+        def ask() -> Any:
+            return self.workers[0].field.remote(boundary.to_json(), theta, phi)
+
+        def answer() -> "BoundaryField":
+            reference = asked
+            while True:
+                while not ray.wait([reference], timeout=ATTENTION)[0]:
+                    self.check("drawing")  # ray.get alone would not hear of SIGTERM
+                try:
+                    found: BoundaryField = ray.get(reference)
+                except ray.exceptions.RayActorError:
+                    self._renew(0)
+                    reference = ask()
+                else:
+                    return found
+
+        asked = ask()
+        return answer
 
     def _terminate(self, *_: object) -> None:
         self._terminated = True
@@ -100,8 +125,8 @@ class Campaign:
         """Let every search go on, each at its own pace, until none has anything left to do."""
         while True:
             if not self.state.over(self.job.parameters):
-                for index in self._idle():
-                    if self.state.ready(index, self.job.parameters):
+                for worker in self._idle():
+                    if (index := self._next_search(worker)) is not None:
                         self._advance(index)
             if not self._tasks:
                 break
@@ -146,9 +171,10 @@ class Campaign:
     def _score(self, candidates: list[Candidate], fidelity: str) -> None:
         waiting = list(candidates)
         while waiting or self._tasks:
-            for index in self._idle():
+            for worker in self._idle():
                 if waiting:
-                    self._evaluate(Task(index, waiting.pop(0), fidelity))
+                    task = Task(worker, candidate=waiting.pop(0), fidelity=fidelity)
+                    self._evaluate(task)
             self._take("scoring")
 
     def _idle(self) -> list[int]:
@@ -156,13 +182,24 @@ class Campaign:
             set(range(len(self.workers))) - {task.worker for task in self._tasks.values()}
         )
 
+    def _next_search(self, worker: int) -> int | None:
+        """Of the worker's searches the one that has had the fewest slices, of those that can go on."""
+        own = range(worker, len(self.state.searches), len(self.workers))
+        for index in sorted(own, key=lambda i: (self.state.searches[i].slices, i)):
+            if self.state.ready(index, self.job.parameters):
+                return index
+        return None
+
     def _advance(self, index: int) -> None:
+        worker = index % len(self.workers)
         search = self.state.searches[index]
         # A worker that was lost, or a new stage: the worker needs to know where to begin.
         state = None if self._held[index] == search.stage else asdict(search)
         self._held[index] = search.stage
-        reference = self.workers[index].advance.remote(state, self.job.parameters.seed, SLICE)
-        self._tasks[reference] = Task(index)
+        reference = self.workers[worker].advance.remote(
+            state, self.job.parameters.seed, SLICE, index
+        )
+        self._tasks[reference] = Task(worker, index)
 
     def _evaluate(self, task: Task) -> None:
         assert task.candidate is not None
@@ -187,25 +224,29 @@ class Campaign:
             if self.files.superseded():
                 raise Superseded
 
-    def _replace(self, task: Task) -> None:
-        """A new worker for one that was lost; what it was doing is done again."""
+    def _renew(self, worker: int) -> None:
+        """A new worker for one that was lost."""
         self._losses += 1
         if self._losses > MOST_LOSSES:
             raise RuntimeError(f"{self._losses} workers were lost; see the log of Ray")
-        print(f"worker {task.worker} was lost; a new one repeats what it was doing", flush=True)
-        self.workers[task.worker] = self._new_worker(task.worker)
-        self._held[task.worker] = None
+        print(f"worker {worker} was lost; a new one repeats what it was doing", flush=True)
+        self.workers[worker] = self._new_worker()
+        for index in range(worker, len(self._held), len(self.workers)):
+            self._held[index] = None
+
+    def _replace(self, task: Task) -> None:
+        self._renew(task.worker)
         if task.candidate is None:
-            self._advance(task.worker)
+            self._advance(task.search)
         else:
             self._evaluate(task)
 
     def _finish(self, task: Task, result: dict[str, Any]) -> None:
         if task.candidate is None:
-            search = self.state.searches[task.worker]
-            first = search.slices == 0 and task.worker == 0
+            search = self.state.searches[task.search]
+            first = search.slices == 0 and task.search == 0
             self.state.cpu_seconds += result.pop("cpu")
-            name = self._named(task.worker)
+            name = self._named(task.search)
             origin = name if search.came_from is None else self._named(search.came_from)
             search.held_row = self._recorder.slice(
                 Place(name, origin, search.stage, task.worker),
@@ -216,7 +257,7 @@ class Campaign:
             search.update(result)
             if first and search.feasible:
                 self.state.start_objective = search.objective
-            line = _search_line(task.worker, search)
+            line = _search_line(task.search, search)
         else:
             self.state.cpu_seconds += result.get("cpu_seconds", 0.0)
             setattr(task.candidate, task.fidelity, result)

@@ -1,5 +1,6 @@
 """The screening model: variables -> elongations and constraint values, with Jacobian."""
 
+import copy
 from dataclasses import dataclass
 from functools import partial
 
@@ -87,6 +88,14 @@ class ScreeningModel:
             partial(geometry.official_triangularity, periods=periods)
         )
         self._shape_jacobian = jax.jit(jax.jacfwd(self._shape_of, argnums=(0, 1)))
+
+    def of(self, problem: Problem) -> "ScreeningModel":
+        """The model of a problem that differs in limits alone; what is compiled is shared."""
+        if problem == self.problem:
+            return self
+        other = copy.copy(self)
+        other.problem = problem
+        return other
 
     def coefficients(self, x: np.ndarray) -> np.ndarray:
         """VMEC++'s boundary arrays (2, mpol, 2 ntor + 1), m."""

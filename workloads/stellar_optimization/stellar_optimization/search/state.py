@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from stellar_optimization.problems.catalog import problem_of
+from stellar_optimization.problems.catalog import problem_of, searches_of
 from stellar_optimization.problems.design import Design
 from stellar_optimization.problems.problem import Problem
 from stellar_optimization.problems.quasi_isodynamic import hypervolume
@@ -14,7 +14,7 @@ from stellar_optimization.search.start import GENERATED
 
 FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
 CLOSE = 0.005  # expected scores this close are scored at high fidelity in one wave
-# Each worker has its own smoothness: too little gives shapes the official solver rejects.
+# Searches differ in smoothness: too little gives shapes the official solver rejects.
 WEIGHT_FACTORS = (1.0, 3.0, 0.3, 10.0)
 
 
@@ -36,14 +36,15 @@ class State:
 
     @classmethod
     def initial(cls, design: Design, parameters: Parameters, workers: int) -> "State":
-        """All searches at the start, each with its own smoothness weight."""
+        """All searches at the start, each with its own smoothness weight or task."""
         own = len(design.boundary.r_cos) - 1
         first = own if design.name in GENERATED else max(own, FIRST_MODES)
         modes = min(first, parameters.modes)
-        factors = [WEIGHT_FACTORS[i % len(WEIGHT_FACTORS)] for i in range(workers)]
+        problem = problem_of(parameters.problem)
+        variants = searches_of(problem, workers)
+        factors = [WEIGHT_FACTORS[variant % len(WEIGHT_FACTORS)] for variant in variants]
         weights = [parameters.spectral_weight * factor for factor in factors]
         boundary = design.boundary.to_json()
-        problem = problem_of(parameters.problem)
         searches = [
             SearchState(
                 boundary, modes, weight, weight, parameters.problem, index, problem.largest_box
@@ -154,7 +155,7 @@ class State:
         return sorted(found, key=lambda c: (c.objective, c.search))
 
     def wave(self, parameters: Parameters) -> list[Candidate]:
-        """The designs to be scored at high fidelity next, as many at once as there are workers.
+        """The designs to be scored at high fidelity next, as many at once as there are searches.
 
         The best of those that low fidelity accepts, and the most promising of all: low fidelity
         refuses some that high fidelity accepts. Those that promise much less wait for a wave in which

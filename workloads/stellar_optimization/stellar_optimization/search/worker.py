@@ -18,25 +18,28 @@ DISTURBANCE = 0.01  # standard deviation of a seeded start, in scaled variables
 
 @ray.remote(num_cpus=1)
 class Worker:
-    """Holds one search between calls; scoring leaves it where it is."""
+    """Holds its searches between calls; scoring leaves them where they are."""
 
-    def __init__(self, index: int, score_python: Path, score_seconds: float) -> None:
+    def __init__(self, score_python: Path, score_seconds: float) -> None:
         _use_one_thread()
-        self._index = index
         self._evaluator = OfficialEvaluator(score_python, score_seconds)
         self._models: dict[tuple[int, int, str], Any] = {}
-        self._search: Any = None
+        self._searches: dict[int, Any] = {}
+        self._search: Any = None  # the one under way
 
-    def advance(self, state: dict[str, Any] | None, seed: int, work: int) -> dict[str, Any]:
+    def advance(
+        self, state: dict[str, Any] | None, seed: int, work: int, search: int = 0
+    ) -> dict[str, Any]:
         """Search on for about `work` solves; returns the state of the search as JSON data.
 
-        `state` is that of a SearchState from which to go on, None for the search that this worker
-        holds. The first slice with some number of modes compiles, which takes much longer than the
+        `state` is that of a SearchState from which to go on, None for the search of this number that this
+        worker holds. The first slice with some number of modes compiles, which takes much longer than the
         slice. `seed` other than 0 disturbs the very first boundary.
         """
         began = time.process_time()
         if state is not None:
-            self._search = self._continued(state, seed)
+            self._searches[search] = self._continued(state, seed)
+        self._search = self._searches[search]
         report = self._report(self._search.advance(work))
         return {**report, **self._solved(), "cpu": time.process_time() - began}
 
@@ -80,7 +83,8 @@ class Worker:
         else:
             x = model.variables(boundary)
             if seed and state["stage"] == 0:
-                x = x + np.random.default_rng([seed, self._index]).normal(size=x.size) * DISTURBANCE
+                random = np.random.default_rng([seed, state["index"]])
+                x = x + random.normal(size=x.size) * DISTURBANCE
         progress = Progress(x, box=state["box"], **{name: state[name] for name in COUNTS})
         if state["origin"] is not None:
             progress.origin = np.array(state["origin"])
@@ -89,13 +93,13 @@ class Worker:
         return Search(model, progress, state["weight"])
 
     def _model(self, periods: int, modes: int, problem: Problem) -> Any:
-        """Compiled once: a search may come back to fewer modes."""
+        """Compiled once: a search may come back to fewer modes, and others have only other limits."""
         from stellar_optimization.search.screening import ScreeningModel
 
         key = periods, modes, problem.name
         if key not in self._models:
             self._models[key] = ScreeningModel(periods, modes, problem)
-        return self._models[key]
+        return self._models[key].of(problem)
 
     def _report(self, progress: Any) -> dict[str, Any]:
         from stellar_optimization.search import journal
