@@ -18,6 +18,8 @@ print(json.dumps(presets[preset]["parameters"] | ({"seed": int(seed)} if seed el
 PYTHON
 )
 run=$root/${1:-full}${SEED:+-seed-$SEED}
+# There may be more to learn from since: a surrogate that is finished is trained anew.
+if [ "${1:-full}" = surrogate ] && [ -f "$run/results/summary.json" ]; then rm -r "$run"; fi
 cd workloads/stellar_optimization
 for name in main score; do
     [ -x "$root/environments/$name/bin/python" ] || "$uv" venv --quiet --python ../../.venv/bin/python "$root/environments/$name"

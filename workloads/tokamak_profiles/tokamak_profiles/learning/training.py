@@ -20,6 +20,7 @@ from tokamak_profiles.learning.rows import Rows
 ROUNDS = 20  # of updates; after each the members are stored and compared with held-out rows
 NAME = "training"
 MOST_FAILURES = 3  # of workers, within one attempt
+MOST_STARTS = 20  # of a minute each; Ray Train would wait for ever for cores that others hold
 RECORD = r"training-(\d+)\.json"
 
 
@@ -116,7 +117,9 @@ def train(attempt: Attempt, rows: Rows, resume: Record, first_step: int) -> None
         run_config=RunConfig(
             name=NAME,
             storage_path=f"{files.uri}/checkpoints/{attempt.number}",
-            failure_config=FailureConfig(max_failures=MOST_FAILURES),
+            failure_config=FailureConfig(
+                max_failures=MOST_FAILURES, controller_failure_limit=MOST_STARTS
+            ),
             checkpoint_config=CheckpointConfig(num_to_keep=2),
             callbacks=[Recorder(attempt, rows, first_step)],
         ),
