@@ -139,10 +139,10 @@ class Loop:
 
     def _score(self, designs: list[Finalist]) -> None:
         """Have designs scored at high fidelity, until one is accepted."""
-        worker = self._worker(0)
+        if self._accepted() or not designs[len(self._scores) :]:
+            return
+        worker = self._worker()
         for design in designs[len(self._scores) :]:
-            if any(result["feasible"] for result in self._scores):
-                break
             print(f"official score of elongation {design.elongation:.4f}: a minute", flush=True)
             while True:
                 reference = worker.score.remote(design.boundary, "high", PROBLEM)
@@ -150,14 +150,19 @@ class Loop:
                     self._check("scoring")
                 if not self._lost(reference):
                     break
-                worker = self._worker(0)
+                worker = self._worker()
             result = ray.get(reference)
             self._cpu += result["cpu_seconds"]
             self._scores.append(result)
             said = f"{result['score']:.6f}" if result["feasible"] else "not accepted"
             print(f"official high fidelity: {said}", flush=True)
             self._record({"official_score": result["score"]} if result["feasible"] else {})
+            if self._accepted():
+                break
         ray.kill(worker)
+
+    def _accepted(self) -> bool:
+        return any(result["feasible"] for result in self._scores)
 
     # Learning
 

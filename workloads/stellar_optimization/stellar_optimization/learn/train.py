@@ -163,17 +163,17 @@ def _run(
             said = now
             print(f"{now - began:.0f} s: {_waiting()}", flush=True)
         if not started and now - began > START_SECONDS:
-            raise NotStarted(f"nothing was trained in {START_SECONDS:.0f} s; {_waiting()}")
+            raise NotStarted(f"nothing was trained in {now - began:.0f} s; {_waiting()}")
     if errors:
         raise errors[0]
 
 
 def _waiting() -> str:
-    """What the start of the ranks waits for: cores that others hold, or else slow processes."""
+    """What the start of the ranks waits for."""
     groups = ray.util.placement_group_table().values()
     pending = sum(group["state"] == "PENDING" for group in groups)
-    reason = "no cores are free for them" if pending else "they have their cores and are starting"
-    return f"the training's processes do not run yet; {reason}"
+    reason = "no cores are free for them" if pending else "they are slow to start"
+    return f"the training's processes do not run yet: {reason}"
 
 
 def _drained(progress: Queue) -> list[dict[str, float]]:
