@@ -25,7 +25,7 @@ PARAMETERS = {
     "spectral_weight": 0.1,
     "rounds": 1,
     "starts": 3,
-    "start_solves": 12,
+    "start_solves": 18,  # so that 30 of the first 54 have an equilibrium
     "members": 2,
     "epochs": 30,
     "candidates": 2000,
@@ -40,7 +40,7 @@ def _start(folder: Path, attempt: int) -> "subprocess.Popen[str]":
         env={
             **inherited,
             "RAY_AUTH_MODE": "disabled",
-            "RAY_raylet_start_wait_time_s": "600",  # a busy machine may need it
+            "RAY_raylet_start_wait_time_s": "60",  # a busy machine may need it
             "JOB_ID": "loop",
             "JOB_DIR": folder.as_uri(),
             "JOB_ATTEMPT": str(attempt),

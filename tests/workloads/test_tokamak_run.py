@@ -54,7 +54,7 @@ def _environment(folder: Path, **job: str) -> dict[str, str]:
     return {
         **inherited,
         "RAY_AUTH_MODE": "disabled",
-        "RAY_raylet_start_wait_time_s": "600",  # a busy machine may need it
+        "RAY_raylet_start_wait_time_s": "60",  # a busy machine may need it
         "JAX_PLATFORMS": "cpu",
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),  # each attempt compiles the same
         **job,

@@ -17,6 +17,7 @@ from stellar_optimization.search.state import State
 EXIT_SUPERSEDED = 75
 EXIT_TERMINATED = 143
 EXIT_NO_DATA = 1
+RAY_STARTS = 3  # its node ends when its agent needs more than 15 seconds, as on a busy machine
 EXIT_WRONG_INPUT = 2
 
 
@@ -96,8 +97,16 @@ def _connect(workers: int) -> None:
     """Join the Ray named by RAY_ADDRESS; without it start one that ends with this process."""
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False)
-    else:
-        ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
+        return
+    for left in reversed(range(RAY_STARTS)):
+        try:
+            ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
+        except Exception as error:  # Ray has no class for it
+            if not left:
+                raise
+            print(f"Ray did not start and is started again: {error}", flush=True)
+        else:
+            return
 
 
 if __name__ == "__main__":

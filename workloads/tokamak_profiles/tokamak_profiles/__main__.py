@@ -14,6 +14,7 @@ from tokamak_profiles.results.report import write_results
 EXIT_WRONG_INPUT = 2
 EXIT_SUPERSEDED = 75
 EXIT_TERMINATED = 143
+RAY_STARTS = 3  # its node ends when its agent needs more than 15 seconds, as on a busy machine
 # One thread each: the workers are as many as there are cores, and sums are always made in one order.
 WORKER_VARIABLES = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
@@ -56,14 +57,17 @@ def _connect(workers: int) -> None:
     variables = {"env_vars": WORKER_VARIABLES}
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, runtime_env=variables)
-    else:
-        ray.init(
-            "local",
-            num_cpus=workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            runtime_env=variables,
-        )
+        return
+    own = {"num_cpus": workers, "include_dashboard": False, "log_to_driver": False}
+    for left in reversed(range(RAY_STARTS)):
+        try:
+            ray.init("local", runtime_env=variables, **own)
+        except Exception as error:  # Ray has no class for it
+            if not left:
+                raise
+            print(f"Ray did not start and is started again: {error}", flush=True)
+        else:
+            return
 
 
 if __name__ == "__main__":

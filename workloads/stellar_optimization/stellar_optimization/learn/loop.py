@@ -17,7 +17,7 @@ import ray
 from stellar_optimization.learn import pictures, starts
 from stellar_optimization.learn.comparison import ARCHIVED, COLD, PROPOSED, compare, verdict
 from stellar_optimization.learn.cost import Cost
-from stellar_optimization.learn.dataset import Dataset, load
+from stellar_optimization.learn.dataset import Dataset, NoData, load
 from stellar_optimization.learn.episode import Episode
 from stellar_optimization.learn.finalists import Finalist, finalists, official, reported
 from stellar_optimization.learn.judge import judged, proposed
@@ -135,7 +135,12 @@ class Loop:
     # Scoring
 
     def _solved(self) -> Dataset:
-        return load({self._job.job_id: self._job.directory}, PROBLEM).dataset
+        try:
+            return load({self._job.job_id: self._job.directory}, PROBLEM).dataset
+        except NoData as error:
+            raise NoData(
+                "starts, start_solves: too few of the first solves have an equilibrium; ask for more of them"
+            ) from error
 
     def _score(self, designs: list[Finalist]) -> None:
         """Have designs scored at high fidelity, until one is accepted."""
