@@ -6,7 +6,6 @@ A stand-in answers for the official evaluator, whose minutes prove nothing about
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,8 +17,8 @@ from typing import Any, Literal
 import psutil
 from ray_fixture import RayHead, eventually
 from stellar_optimization.problems.design import DESIGNS
+from stellar_python import PYTHON
 
-PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
 EVALUATOR = f"""#!{sys.executable}
 import json, sys
 for line in sys.stdin:
@@ -48,7 +47,12 @@ class Attempt:
     """One run of the entrypoint in `folder`, on `head`, until it ends or is killed."""
 
     def __init__(
-        self, folder: Path, number: int, head: RayHead, parameters: dict[str, Any]
+        self,
+        folder: Path,
+        number: int,
+        head: RayHead,
+        parameters: dict[str, Any],
+        workers: int = 2,
     ) -> None:
         self.number, self._folder, self._head = number, folder, head
         evaluator = folder / "environments" / "score" / "bin" / "python"
@@ -69,7 +73,7 @@ class Attempt:
                     ),
                     "JOB_DIR": folder.as_uri(),
                     "JOB_ATTEMPT": str(number),
-                    "JOB_WORKERS": "2",
+                    "JOB_WORKERS": str(workers),
                     "JOB_ENVIRONMENTS": str(folder / "environments"),
                     "JOB_PARAMETERS": json.dumps(parameters),
                 },

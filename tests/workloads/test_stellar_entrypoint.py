@@ -6,13 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
 from stellar_optimization.problems.design import DESIGNS
+from stellar_python import PYTHON, needs_python
 
-PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
 
-
-@pytest.mark.skipif(not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload")
+@needs_python
 def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(tmp_path: Path) -> None:
     environment = {name: text for name, text in os.environ.items() if name != "RAY_ADDRESS"}
     with subprocess.Popen(

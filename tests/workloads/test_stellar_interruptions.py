@@ -1,20 +1,20 @@
-"""Driver, workers and Ray's head killed in the middle of a search, by the workload's own Python."""
+"""Searches that are killed in the middle, or have fewer workers, end with the same result."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 from ray_fixture import RayHead
-from stellar_attempts import PYTHON, Attempt, Kill, finish_despite, random_kills
+from stellar_attempts import Attempt, Kill, finish_despite, random_kills
+from stellar_python import needs_python
 
 pytestmark = [
-    pytest.mark.skipif(
-        not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
-    ),
+    needs_python,
     pytest.mark.timeout(7200),  # waits have deadlines of their own
 ]
 SEARCH = {"start": "ellipse", "seed": 2, "spectral_weight": 0.1, "max_seconds": 86400}
 SHORT = {**SEARCH, "modes": 2, "max_solves": 20}
+SET = {"problem": "mhd_stable", "start": "usual", "ellipse_periods": 2, "ellipse_aspect": 8.0}
 LONG = {**SEARCH, "modes": 3, "stage_solves": 20, "max_solves": 60}  # with a change of modes
 
 
@@ -38,3 +38,17 @@ def test_twenty_kills_at_random_moments_change_nothing_and_lose_a_slice_each(
     killed = tmp_path / "killed"
     assert finish_despite(kills, killed, ray_head, LONG) == undisturbed
     shutil.rmtree(killed)
+
+
+@pytest.mark.slow
+def test_the_searches_for_a_set_find_the_same_with_one_worker_as_with_two(
+    tmp_path: Path, ray_head: RayHead
+) -> None:
+    parameters = {**SET, "modes": 2, "max_solves": 6, "max_seconds": 86400}
+    one, two = (
+        Attempt(tmp_path / str(workers), 0, ray_head, parameters, workers).finish()
+        for workers in (1, 2)
+    )
+    one.pop("rows"), two.pop("rows")  # each says which worker solved it
+    assert one == two
+    assert len(one["state"]["searches"]) == 4

@@ -1,17 +1,8 @@
 """The search, run by the workload's own Python (see test_stellar_geometry.py)."""
 
-import json
-import os
-import subprocess
-from typing import Any
+from stellar_python import answer, needs_python
 
-import pytest
-from stellar_optimization.problems.design import DESIGNS
-
-PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
-pytestmark = pytest.mark.skipif(
-    not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
-)
+pytestmark = needs_python
 # A model whose only equilibrium is the start.
 LONELY = """
 import json
@@ -97,20 +88,8 @@ print(json.dumps([alone == interrupted, len(alone), alone[0][1], alone[-1][1], a
 """
 
 
-def _run(program: str) -> Any:
-    done = subprocess.run(
-        [PYTHON, "-c", program],
-        cwd=DESIGNS.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},  # as Ray sets it for a worker of one core
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
-
-
 def test_a_continued_search_takes_the_same_path_to_the_bit() -> None:
-    same, slices, first, last, counts = _run(CONTINUED)
+    same, slices, first, last, counts = answer(CONTINUED)
     assert same
     assert slices > 5
     assert last < first - 0.1
@@ -118,7 +97,7 @@ def test_a_continued_search_takes_the_same_path_to_the_bit() -> None:
 
 
 def test_a_search_without_equilibria_around_it_soon_takes_smaller_steps_and_settles() -> None:
-    settled, failed, cost = _run(LONELY)
+    settled, failed, cost = answer(LONELY)
     assert settled
     assert failed <= 5 * 4
     assert cost == 1.5
