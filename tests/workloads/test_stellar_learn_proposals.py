@@ -98,3 +98,37 @@ print(json.dumps([same, again.metrics, a.members.shape, a.deviation.min()]))
 """
     same, metrics, shape, least = _run(program)
     assert same and metrics == ["one", "two"] and shape == [3, 7, 2] and least > 0
+
+
+def test_finalists_are_feasible_unlike_each_other_and_best_first() -> None:
+    program = """
+from stellar_optimization.learn.dataset import Dataset
+from stellar_optimization.learn.finalists import finalists, official, reported
+metrics = ["elongation_00", "elongation_01", "aspect_ratio", "triangularity", "iota_per_period"]
+fit = [3.9, -0.6, 0.31]
+values = np.array([
+    [1.5, 1.4, *fit], [1.1, 1.2, 4.2, -0.6, 0.31], [1.3, 1.35, *fit], [1.0, 1.3501, *fit],
+    [np.nan] * 5, [1.2, 1.8, *fit],
+])
+inputs = np.append(0.1 * np.random.default_rng(0).normal(size=(6, 8)), np.full((6, 1), 3.0), axis=1)
+solved, none = ~np.isnan(values[:, 0]), np.zeros((0, 5, 8))
+data = Dataset("geometrical", metrics, 1, inputs, values, solved, none, np.zeros(0, int), np.arange(6))
+found = finalists(data, 2)
+no = {"feasible": False, "error": None, "violations": [0.5, 0.02, -0.1], "score": 0.0}
+yes = {"feasible": True, "objective": 1.5, "violations": [0.002], "score": 0.94, "evaluator": "e"}
+print(json.dumps([
+    [f.elongation for f in finalists(data, 9)], [f.elongation for f in found],
+    found[0].boundary["n_field_periods"],
+    official(found, [no, yes]), official(found, [no, no]), official([], []),
+    reported(found, [no, no]).elongation, reported(found, [no, yes]).elongation, reported([], []),
+]))
+"""
+    everyone, chosen, periods, accepted, refused, none, *reported = _run(program)
+    assert everyone == [1.35, 1.5, 1.8] and chosen == [1.35, 1.5] and periods == 3
+    assert (accepted["official_score"], accepted["feasibility"]) == (0.94, 0.002)
+    assert accepted["screening_elongation"] == 1.5 and "no_official_score" not in accepted
+    assert refused["no_official_score"] == (
+        "the evaluator accepted none of 2 designs; the last: a bound is violated by 0.5000"
+    )
+    assert none["no_official_score"] == "no search found a feasible design"
+    assert reported == [1.35, 1.5, None]
