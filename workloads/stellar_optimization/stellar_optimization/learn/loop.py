@@ -29,6 +29,7 @@ from stellar_optimization.learn.training_job import (
     table,
     write_evaluation,
 )
+from stellar_optimization.pictures.theme import THEMES
 from stellar_optimization.run.parameters import Job
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.campaign import ATTENTION, MOST_LOSSES, Superseded, Terminated
@@ -271,7 +272,7 @@ class Loop:
         if best := reported(designs, self._scores):
             content = json.dumps(best.boundary, indent=1) + "\n"
             self._files.write_result("design.json", content.encode())
-        for theme in pictures.THEMES:
+        for theme in THEMES:
             self._files.write_result(
                 f"starts{theme.suffix}.png", pictures.arms(curves, solves, theme)
             )

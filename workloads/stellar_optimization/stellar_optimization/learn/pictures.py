@@ -1,14 +1,8 @@
 """Pictures of what was learnt, each for a light and a dark page."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")  # a worker has no display
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +10,7 @@ from matplotlib.figure import Figure
 from scipy.special import erf
 
 from stellar_optimization.learn.evaluation import SIGMAS, headline
+from stellar_optimization.pictures.theme import Theme, png, themed
 
 COLOURS = ("#1f77d0", "#d97706", "#16a34a", "#a855f7", "#dc2626", "#0d9488")
 TITLES = {
@@ -24,18 +19,6 @@ TITLES = {
     "triangularity": "Mean triangularity",
     "iota_per_period": "Edge rotational transform per field period",
 }
-
-
-@dataclass(frozen=True)
-class Theme:
-    """suffix: of the file's name; paper and ink: background and everything drawn on it."""
-
-    suffix: str
-    paper: str
-    ink: str
-
-
-THEMES = (Theme("", "#ffffff", "#1b1f24"), Theme("-dark", "#14171c", "#e6e8eb"))
 
 
 def title(metric: str) -> str:
@@ -64,7 +47,7 @@ def calibration(evaluation: dict[str, Any], theme: Theme) -> bytes:
             axis.set(title=f"{title(name)}\nR² {figures['r2']:.3f}")
         for axis in others[len(metrics) :]:
             axis.axis("off")
-        return _png(figure)
+        return png(figure)
 
 
 def _scatter(axis: Any, figures: dict[str, Any], theme: Theme) -> None:
@@ -100,34 +83,14 @@ def arms(merits: dict[str, list[list[float]]], solves: int, theme: Theme) -> byt
             yscale="log",
         )
         axis.legend(fontsize=8)
-        return _png(figure)
+        return png(figure)
 
 
 @contextmanager
 def _figure(theme: Theme, rows: int, columns: int) -> Iterator[tuple[Figure, list[Any]]]:
-    style = {
-        "figure.facecolor": theme.paper,
-        "axes.facecolor": theme.paper,
-        "savefig.facecolor": theme.paper,
-        "legend.facecolor": theme.paper,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        **dict.fromkeys(
-            ["text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "grid.color"],
-            theme.ink,
-        ),
-        **dict.fromkeys(["xtick.color", "ytick.color", "legend.labelcolor"], theme.ink),
-    }
-    with matplotlib.rc_context(style):
+    with themed(theme):
         size = (4.2 * columns if columns > 1 else 7.5, 3.9 * rows if columns > 1 else 4.4)
         figure, axes = plt.subplots(
             rows, columns, figsize=size, layout="constrained", squeeze=False
         )
         yield figure, list(axes.ravel())
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    plt.close(figure)
-    return buffer.getvalue()

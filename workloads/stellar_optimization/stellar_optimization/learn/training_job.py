@@ -10,6 +10,7 @@ from stellar_optimization.learn.dataset import finished_jobs, in_words, job_dire
 from stellar_optimization.learn.evaluation import headline
 from stellar_optimization.learn.judge import judged
 from stellar_optimization.learn.train import Training, fit, prepare
+from stellar_optimization.pictures.theme import THEMES
 from stellar_optimization.run.parameters import Job
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.campaign import Superseded, Terminated
@@ -112,7 +113,7 @@ def write_evaluation(files: RunDirectory, surrogate: bytes, evaluation: dict[str
     """The surrogate, its held-out figures and pictures of them, below results/."""
     files.write_result("surrogate.npz", surrogate)
     files.write_result("surrogate.json", (json.dumps(evaluation) + "\n").encode())
-    for theme in pictures.THEMES:
+    for theme in THEMES:
         drawn = pictures.calibration(evaluation, theme)
         files.write_result(f"calibration{theme.suffix}.png", drawn)
 

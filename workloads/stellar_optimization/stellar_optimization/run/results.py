@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stellar_optimization.pictures import drawing
+from stellar_optimization.pictures.theme import THEMES, Theme, themed
 from stellar_optimization.problems.design import Boundary, Design
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.campaign import Campaign
@@ -30,28 +31,43 @@ def write_results(
     _write_json(write, "design.json", boundary.to_json())
     theta, phi = drawing.surface_angles(boundary.n_field_periods)
     field = campaign.field(boundary, theta, phi)
-    write("convergence.png", drawing.convergence(problem, state.history, state.candidates))
-    write("constraints.png", drawing.constraints(problem, *_violations(state)))
-    campaign.check("drawing")
-    write("cross-sections.png", drawing.sections(start.boundary, boundary))
+    if problem.of_a_set:
+        _write_json(
+            write, "designs.json", [c.boundary for c in state.candidates if c.official_score]
+        )
+    for theme in THEMES:
+        campaign.check("drawing")
+        with themed(theme):
+            for name, picture in _pictures(state, start, boundary, theme).items():
+                write(f"{name}{theme.suffix}.png", picture)
     try:
         found = field()
     except ValueError:  # a boundary without equilibrium still has a shape
         strength = np.ones_like(theta)
     else:
         strength = found.strength
-        drawn = drawing.field_strength(found, boundary.n_field_periods, problem)
-        write("field-strength.png", drawn)
+        for theme in THEMES:
+            with themed(theme):
+                drawn = drawing.field_strength(found, boundary.n_field_periods, problem, theme)
+            write(f"field-strength{theme.suffix}.png", drawn)
     write("boundary-3d.html", drawing.surface_page(boundary, strength))
-    if problem.of_a_set:
-        _write_json(
-            write, "designs.json", [c.boundary for c in state.candidates if c.official_score]
-        )
-        write("pareto.png", drawing.pareto(state.front(), problem.published))
     campaign.check("drawing")
     # Last, so that whoever sees it sees everything.
     _write_json(write, "summary.json", summary)
     return summary
+
+
+def _pictures(state: State, start: Design, boundary: Boundary, theme: Theme) -> dict[str, bytes]:
+    """PNG files by name: what can be drawn without the field."""
+    problem = state.problem
+    drawn = {
+        "convergence": drawing.convergence(problem, state.history, state.candidates, theme),
+        "constraints": drawing.constraints(problem, *_violations(state), theme),
+        "cross-sections": drawing.sections(start.boundary, boundary, theme),
+    }
+    if problem.of_a_set:
+        drawn["pareto"] = drawing.pareto(state.front(), problem.published, theme)
+    return drawn
 
 
 def _final_boundary(state: State, start: Design) -> Boundary:
