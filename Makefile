@@ -87,6 +87,10 @@ science: ## Optimise a stellarator from a rotating ellipse to above the publishe
 science-seeds: ## The preset quick with ten seeds, and how often it beats the published score (about half an hour)
 	@sh scripts/science-seeds.sh
 
+.PHONY: science-loops
+science-loops: ## The preset loop with three seeds, and whether proposed starts do better
+	@sh scripts/science-loops.sh
+
 .PHONY: bench
 bench: setup-python ## List the benchmarks, or run one: make bench NAME=submit
 	@.venv/bin/python -m benchmarks $(NAME)
