@@ -15,7 +15,6 @@ pytestmark = [
 SEARCH = {"start": "ellipse", "seed": 2, "spectral_weight": 0.1, "max_seconds": 86400}
 SHORT = {**SEARCH, "modes": 2, "max_solves": 20}
 SET = {"problem": "mhd_stable", "start": "usual", "ellipse_periods": 2, "ellipse_aspect": 8.0}
-LONG = {**SEARCH, "modes": 3, "stage_solves": 20, "max_solves": 60}  # with a change of modes
 
 
 def test_a_search_whose_driver_worker_and_head_were_killed_ends_with_the_same_result(
@@ -32,11 +31,11 @@ def test_a_search_whose_driver_worker_and_head_were_killed_ends_with_the_same_re
 def test_twenty_kills_at_random_moments_change_nothing_and_lose_a_slice_each(
     tmp_path: Path, ray_head: RayHead
 ) -> None:
-    first = Attempt(tmp_path / "alone", 0, ray_head, LONG)
+    first = Attempt(tmp_path / "alone", 0, ray_head, SHORT)
     undisturbed = first.finish()
     kills = random_kills(20, first.kept(), first.seconds() / first.kept(), seed=0)
     killed = tmp_path / "killed"
-    assert finish_despite(kills, killed, ray_head, LONG) == undisturbed
+    assert finish_despite(kills, killed, ray_head, SHORT) == undisturbed
     shutil.rmtree(killed)
 
 
