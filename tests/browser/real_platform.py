@@ -71,11 +71,12 @@ class RealPlatform:
             pytest.fail(f"ml-platform {' '.join(words)} exits {done.returncode}:\n{done.stderr}")
         return done.stdout.strip()
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        """`ml-platform up <options>`, until all of it is ready."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / "up.log").open("ab") as log:
             self._up = subprocess.Popen(
-                [sys.executable, "-m", "ml_platform.cli", "up"],
+                [sys.executable, "-m", "ml_platform.cli", "up", *options],
                 env=self._environment,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
