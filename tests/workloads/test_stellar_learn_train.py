@@ -153,9 +153,8 @@ def test_a_training_that_gets_no_core_says_so_and_ends(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     reason = "the training's processes do not run yet: "
     assert lines[0].endswith(f" s: {reason}they are slow to start"), done.stderr
-    assert re.fullmatch(
-        f"nothing was trained in \\d+ s; {reason}no cores are free for them", lines[-1]
-    )
+    last = f"nothing was trained in \\d+ s; {reason}no cores are free for them"
+    assert re.fullmatch(last, lines[-1]), done.stderr
 
 
 @pytest.mark.parametrize(
