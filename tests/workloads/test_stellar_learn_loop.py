@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stellar_attempts import EVALUATOR
 from stellar_optimization.problems.design import DESIGNS
 
 PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
@@ -34,6 +35,12 @@ PARAMETERS = {
 
 def _start(folder: Path, attempt: int) -> "subprocess.Popen[str]":
     inherited = {key: text for key, text in os.environ.items() if key != "RAY_ADDRESS"}
+    evaluator = (
+        folder / "environments" / "score" / "bin" / "python"
+    )  # a stand-in, without its minutes
+    evaluator.parent.mkdir(parents=True, exist_ok=True)
+    evaluator.write_text(EVALUATOR)
+    evaluator.chmod(0o755)
     return subprocess.Popen(
         [PYTHON, "-m", "stellar_optimization"],
         cwd=DESIGNS.parent,
@@ -45,6 +52,7 @@ def _start(folder: Path, attempt: int) -> "subprocess.Popen[str]":
             "JOB_DIR": folder.as_uri(),
             "JOB_ATTEMPT": str(attempt),
             "JOB_WORKERS": "2",
+            "JOB_ENVIRONMENTS": str(folder / "environments"),
             "JOB_PARAMETERS": json.dumps(PARAMETERS),
         },
         stdout=subprocess.PIPE,

@@ -65,7 +65,7 @@ def official(designs: Sequence[Finalist], results: Sequence[dict[str, Any]]) -> 
             "official_score": last["score"],
             "official_elongation": last["objective"],
             "feasibility": max(0.0, *last["violations"]),
-            "evaluator": last["evaluator"],
+            "evaluator": last.get("evaluator"),
         }
     why = last["error"] or f"a bound is violated by {max(last['violations']):.4f}"
     said = f"the evaluator accepted none of {len(results)} designs; the last: {why}"
