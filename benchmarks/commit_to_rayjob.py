@@ -19,11 +19,13 @@ from platform_service import PlatformService
 from probe_job import probe_manifest
 from testbed.cluster import Cluster
 from testbed.teams import add_team, remove_team
+from testbed.waiting import wait_until
 
 from benchmarks.cluster import QUEUES, Seen, any_cluster, name_of
 from benchmarks.report import Report, percentile
+from ml_platform.cluster.application import is_operating, is_synced
 
-TEAM, SHARDS = "bench", 16
+TEAM, SHARDS = "bench", 64
 ACTIVE, SINGLE, SUSTAINED, SWEEP = 1000, 60, 200, 100
 RAYJOBS = ("ray.io", "v1", "rayjobs")
 
@@ -49,6 +51,7 @@ def _measure(report: Report, cluster: Cluster, platform: PlatformService) -> Non
     platform.start()
     with Seen(cluster, RAYJOBS, name_of, TEAM) as seen:
         _fill(report, platform, seen)
+        _settle(cluster)
         _one_by_one(report, platform, seen)
         _as_many_as_can_be(report, platform, seen)
         _sweep(report, cluster, seen)
@@ -59,6 +62,25 @@ def _fill(report: Report, platform: PlatformService, seen: Seen) -> None:
     seen.wait(committed, 1200)
     took = max(seen.at[job] for job in committed) - min(committed.values())
     report.add("fill_jobs_per_s", ACTIVE / took, f"{ACTIVE} jobs at once into {SHARDS} shards")
+
+
+def _settle(cluster: Cluster) -> None:
+    """Until KubeRay, Kueue and Argo CD have caught up with all that was made at once."""
+
+    def settled() -> bool:
+        jobs = cluster.objects.list("ray.io/v1", "RayJob", TEAM)
+        rest = [job for job in jobs if _deployment(job) != "Suspended"]
+        applications = cluster.objects.list(
+            "argoproj.io/v1alpha1", "Application", "argocd", selector=f"ml-platform/team={TEAM}"
+        )
+        return not rest and all(is_synced(one) and not is_operating(one) for one in applications)
+
+    wait_until(settled, "the cluster has caught up", 600, pause=2)
+
+
+def _deployment(job: dict[str, Any]) -> str | None:
+    status: dict[str, str] = job.get("status", {})
+    return status.get("jobDeploymentStatus")
 
 
 def _one_by_one(report: Report, platform: PlatformService, seen: Seen) -> None:

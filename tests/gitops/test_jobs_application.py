@@ -47,6 +47,11 @@ SETTINGS: list[tuple[str, list[str], Any]] = [
         ["syncPolicy", "syncOptions", 3],
         "FailOnSharedResource=true",
     ),
+    (
+        "time: a schema is loaded for each job, and nothing is checked with it",
+        ["syncPolicy", "syncOptions", 4],
+        "Validate=false",
+    ),
     ("T7, T8: tried until it is mended", ["syncPolicy", "retry", "limit"], -1),
     ("T7: with the commit that mends it", ["syncPolicy", "retry", "refresh"], True),
     (
@@ -84,7 +89,7 @@ def test_nothing_else_is_set():
     spec = TEMPLATE["spec"]
     assert set(spec) == {"project", "source", "destination", "syncPolicy", "ignoreDifferences"}
     assert set(spec["syncPolicy"]) == {"automated", "retry", "syncOptions"}
-    assert len(spec["syncPolicy"]["syncOptions"]) == 4
+    assert len(spec["syncPolicy"]["syncOptions"]) == 5
     assert TEMPLATE["metadata"]["name"] == "jobs-{{ .team.path.basename }}-{{ .path.basename }}"
     assert "finalizers" not in TEMPLATE["metadata"]
 

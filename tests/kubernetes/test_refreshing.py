@@ -113,6 +113,14 @@ def one_refused(argo: ArgoCd) -> dict[str, Any]:
     }
 
 
+def applies_another(argo: ArgoCd) -> dict[str, Any]:
+    """It has compared the newest commit while it still applies the one before."""
+    return {
+        "sync": {"status": "OutOfSync", "revision": argo.head()},
+        "operationState": {"phase": "Running", "operation": {"sync": {"revision": OLD}}},
+    }
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> GitopsRepository:
     return GitopsRepository(new_repository(tmp_path / "git"))
@@ -298,3 +306,17 @@ def test_a_request_that_nobody_is_at_is_made_anew(
     refresher.wake()
     eventually(lambda: argo.asked == 3 and _waits_for_nothing(refresher))
     assert argo.taken_back == 2
+
+
+def test_what_argo_cd_will_apply_by_itself_is_not_asked_for_again(
+    server: ApiServer, repository: GitopsRepository, refresher: Refresher
+) -> None:
+    argo = ArgoCd(server, [applies_another], repository)
+    argo.make(synced(OLD))
+    _commit(repository)
+    refresher.wake()
+    eventually(lambda: argo.asked == 1)
+    eventually(lambda: refresher._waiting[FOLDER].pause > 2 * refreshing.FIRST_PAUSE_SECONDS)
+    assert argo.asked == 1
+    argo.make(synced(repository.head()))
+    eventually(lambda: _waits_for_nothing(refresher))

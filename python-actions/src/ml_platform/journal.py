@@ -232,6 +232,15 @@ class SqliteJournal:
         )
         return [(row["pool"], row["workers"], row["cpu"], row["gpus"]) for row in found]
 
+    def load(self, pool: str) -> tuple[int, float]:
+        """Jobs of the active set in a pool, and the cores that their workers ask for."""
+        ((jobs, cores),) = self._database.query(
+            "SELECT count(*), total(json_extract(spec, '$.workers') * json_extract(spec, '$.cpu'))"
+            " FROM jobs WHERE active = 1 AND pool = ?",
+            (pool,),
+        )
+        return int(jobs), float(cores)
+
     def not_applied(self, folder: str) -> list[Row]:
         """Jobs that shall exist in a folder, `jobs/<team>/<shard>`, and have not been seen."""
         return self._rows(

@@ -40,6 +40,11 @@ def is_synced(application: Any) -> bool:
     return text(application, "status", "sync", "status") == "Synced"
 
 
+def is_operating(application: Any) -> bool:
+    """Whether it is being applied; what comes meanwhile follows by itself once it is compared."""
+    return text(application, "status", "operationState", "phase") in ("Running", "Terminating")
+
+
 def refresh_is_due(application: Any) -> bool:
     """Whether a refresh was asked for and has not been done."""
     return REFRESH in mapping(application, "metadata", "annotations")

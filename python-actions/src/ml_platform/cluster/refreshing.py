@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from prometheus_client import Histogram
 
 from ml_platform.cluster.application import (
+    is_operating,
     is_synced,
     operation_revision,
     refresh_is_due,
@@ -148,6 +149,12 @@ class Refresher:
             return False
         return is_synced(application) or self._reached(operation_revision(application), commit)
 
+    def _follows(self, application: Any, waiting: _Folder) -> bool:
+        """Argo CD has compared the newest commit and applies it after what it is applying now.
+        Asking again would only have it compare again, which delays others when many jobs come."""
+        newest, _ = waiting.commits[-1]
+        return is_operating(application) and self._reached(revision_of(application), newest)
+
     def _reached(self, revision: str, commit: str) -> bool:
         return revision == commit or self._repository.contains(revision, commit)
 
@@ -158,7 +165,9 @@ class Refresher:
             waiting.told = True
             log.warning("%s of %s is not applied after %.0f s", commit[:10], name, now - since)
         waits = application is not None and refresh_is_due(application)
-        if self._may_ask() and not (waits and now - waiting.asked < STUCK_SECONDS):
+        if self._may_ask() and not (
+            (waits and now - waiting.asked < STUCK_SECONDS) or self._follows(application, waiting)
+        ):
             waiting.asked = now
             try:
                 self._applications.refresh(name)

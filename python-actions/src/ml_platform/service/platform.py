@@ -148,9 +148,9 @@ class Platform:
             raise type(error)(error.message, field=field, hint=error.hint) from error
 
     def expected_wait(self, plan: Plan) -> str:
-        active = [row for row in self.journal.active() if row.spec["pool"] == plan.spec.pool]
-        cpu = sum(float(row.spec["cpu"]) * int(row.spec["workers"]) for row in active)
-        load = Load(cpu=cpu, jobs=len(active), capacity=self.capacity(plan.spec.pool))
+        pool = plan.spec.pool
+        jobs, cpu = self.journal.load(pool)
+        load = Load(cpu=cpu, jobs=jobs, capacity=self.capacity(pool))
         return wait_of(plan, self.site(), load)
 
     def capacity(self, pool: str) -> Capacity | None:
