@@ -40,6 +40,7 @@ TEAMS, SHARDS, CLIENTS, CREATORS = ("one", "two", "three", "four"), 16, 64, 8
 POOL = "fleet"
 ARGO_CD = "system:serviceaccount:argocd:argocd-application-controller"
 NODE = {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "1"}
+QUOTA = {"cpu": f"{8 * NODES}", "memory": f"{32 * NODES}Gi", "nvidia.com/gpu": f"{NODES}"}
 RAYCLUSTERS = ("ray.io", "v1", "rayclusters")
 WORKLOADS = ("kueue.x-k8s.io", "v1beta2", "workloads")
 MIB = 2**20
@@ -80,11 +81,23 @@ class _Scale:
         self.cluster.component("application-controller").stop()
         for team in TEAMS:
             self._hold(team, "Hold")
+        self._bound()
         say(f"{NODES} nodes")
         self.cluster.add_nodes(NODES, POOL, NODE)
         self.platform.record_probe()
         self.platform.start()
         self.report.add("service_rss_start_mib", self._service_mib(), "the service without a job")
+
+    def _bound(self) -> None:
+        """The pool's quota is as large as there are nodes, whatever the scale."""
+        for cohort in self.cluster.objects.list(QUEUES, "Cohort"):
+            groups = cohort["spec"].get("resourceGroups", [])
+            for flavor in (flavor for group in groups for flavor in group["flavors"]):
+                if flavor["name"] == POOL:
+                    for resource in flavor["resources"]:
+                        resource["nominalQuota"] = QUOTA[resource["name"]]
+            change = {"spec": {"resourceGroups": groups}}
+            self.cluster.objects.patch(QUEUES, "Cohort", name_of(cohort), change)
 
     def _hold(self, team: str, policy: str) -> None:
         change = {"spec": {"stopPolicy": policy}}
@@ -135,14 +148,17 @@ class _Scale:
     def _replace(self, admitted: Seen) -> None:
         """Jobs go as when they end, and as many take their places."""
         say(f"{FREED} jobs go")
-        before = set(admitted.at)
         running = [job for job in self.cluster.objects.list(RAY, "RayJob") if _runs(job)][:FREED]
         began = time.time()
+
+        def since() -> list[float]:
+            return sorted(at for at in admitted.at.copy().values() if at > began)
+
         remove = partial(self.argo_cd.delete, RAY, "RayJob")
         with ThreadPoolExecutor(CREATORS) as pool:
             list(pool.map(lambda job: remove(name_of(job), job["metadata"]["namespace"]), running))
-        admitted.wait_count(len(before) + FREED, 900)
-        took = max(at for name, at in admitted.at.items() if name not in before) - began
+        wait_until(lambda: len(since()) >= FREED, f"{FREED} more jobs are admitted", 900)
+        took = since()[FREED - 1] - began
         note = f"{FREED} jobs end, until as many more are admitted"
         self.report.add("replaced_per_s", FREED / took, note)
 

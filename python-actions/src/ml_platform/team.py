@@ -28,7 +28,7 @@ class Team(BaseModel):
     ]
     shards: Annotated[
         int,
-        Field(ge=1, le=256, description="Folders its jobs are spread over; raise past 300 active."),
+        Field(ge=1, le=256, description="Folders its jobs are spread over; see docs/scale.md."),
     ] = 1
     quota: Annotated[
         dict[Label, Annotated[int, Field(ge=1, le=1024)]],
