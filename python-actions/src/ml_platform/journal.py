@@ -235,9 +235,7 @@ class SqliteJournal:
     def load(self, pool: str) -> tuple[int, float]:
         """Jobs of the active set in a pool, and the cores that their workers ask for."""
         ((jobs, cores),) = self._database.query(
-            "SELECT count(*), total(json_extract(spec, '$.workers') * json_extract(spec, '$.cpu'))"
-            " FROM jobs WHERE active = 1 AND pool = ?",
-            (pool,),
+            "SELECT count(*), total(cores) FROM jobs WHERE active = 1 AND pool = ?", (pool,)
         )
         return int(jobs), float(cores)
 

@@ -133,7 +133,15 @@ class Row:
             json.dumps(self.observed.rayjob) if self.observed.rayjob is not None else None,
             json.dumps(self.observed.surroundings()),
             json.dumps(self.headline) if self.headline else None,
+            self._cores(),
         )
+
+    def _cores(self) -> float:
+        """What its workers ask for together; 0 for a manifest that does not say."""
+        try:
+            return float(self.spec["cpu"]) * int(self.spec["workers"])
+        except (KeyError, TypeError, ValueError):
+            return 0.0
 
     @classmethod
     def from_sqlite(cls, row: sqlite3.Row) -> Row:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -58,6 +59,7 @@ class _Folder:
     pause: float = FIRST_PAUSE_SECONDS
     asked: float = -LEAST_PAUSE_SECONDS
     told: bool = False
+    judged: Any = None  # the Application and newest commit that were last compared
 
 
 class Refresher:
@@ -134,13 +136,18 @@ class Refresher:
 
     def _drop_reported(self, name: str, waiting: _Folder) -> None:
         application = self._applications.of(name)
-        for index in range(len(waiting.commits) - 1, -1, -1):
-            if self._is_reported(application, waiting.commits[index][0]):
-                now = time.monotonic()
-                for _, since in waiting.commits[: index + 1]:
-                    refresh_seconds.observe(now - since)
-                del waiting.commits[: index + 1]
-                return
+        asked = (application, waiting.commits[-1][0])
+        if asked == waiting.judged:
+            return  # while Argo CD is away, thousands of commits may wait
+        waiting.judged = asked
+        # A commit that is reported is so with all before it.
+        reported = bisect_left(
+            waiting.commits, True, key=lambda one: not self._is_reported(application, one[0])
+        )
+        now = time.monotonic()
+        for _, since in waiting.commits[:reported]:
+            refresh_seconds.observe(now - since)
+        del waiting.commits[:reported]
 
     def _is_reported(self, application: Any, commit: str) -> bool:
         """Argo CD has compared this commit or a later one, and applied it or begun to: from there
