@@ -149,6 +149,7 @@ class _Scale:
         """Jobs go as when they end, and as many take their places."""
         say(f"{FREED} jobs go")
         running = [job for job in self.cluster.objects.list(RAY, "RayJob") if _runs(job)][:FREED]
+        assert len(running) == FREED, f"{len(running)} jobs run"
         began = time.time()
 
         def since() -> list[float]:
@@ -284,7 +285,7 @@ def _is_job(path: str) -> bool:
 
 
 def _runs(job: dict[str, Any]) -> bool:
-    return job["spec"].get("suspend") is False
+    return not job["spec"].get("suspend")
 
 
 def _admitted(workload: dict[str, Any]) -> str | None:
