@@ -71,7 +71,7 @@ def _apiserver(layout: Layout, tools: Tools) -> Program:
         # A loopback address may not be advertised; nothing asks for it without real pods.
         command += [f"--advertise-address={API_SERVICE}", "--endpoint-reconciler-type=none"]
     ready = f"{layout.api_url}/readyz"
-    # More memory for a tenth of its work: two cores have all the cluster to run.
+    # More memory for less work: two cores have all of the cluster to run.
     environment = {"GOGC": "200", "GOMEMLIMIT": "8GiB"}
     return Program("apiserver", command, ready, environment, stop_seconds=_IMPATIENT)
 
