@@ -99,7 +99,7 @@ class Attempt:
     def suffer(self, kill: Kill) -> None:
         """Wait for the moment of `kill` and kill; a head is started again, a driver is not."""
         self.wait_for(kill.step)
-        time.sleep(kill.delay)
+        time.sleep(kill.delay)  # waits for nothing: any moment between two checkpoints is meant
         if kill.victim == "worker":
             eventually(self._workers, PATIENCE)[0].kill()
         elif kill.victim == "driver":
