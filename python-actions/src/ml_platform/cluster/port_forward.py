@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,8 @@ from ml_platform.errors import MlPlatformError, ServiceUnavailableError
 log = logging.getLogger(__name__)
 _TIMEOUT = (5.0, 15.0)
 _PIECE = 1 << 16
+# The client library itself waits three seconds for the other end's goodbye.
+_GOODBYE, _LOOK = 5.0, 0.1
 
 
 class PortForward:
@@ -54,26 +57,33 @@ class PortForward:
     def _carry(self, here: socket.socket) -> None:
         with here:
             try:
-                there = self._opened()
+                forward, port = self._opened()
             except MlPlatformError as error:
                 self.trouble = error.message
                 return
             self.trouble = None
+            there = forward.socket(port)
             back = threading.Thread(target=_copy, args=(there, here), daemon=True)
             back.start()
             _copy(here, there)
             back.join()
             there.close()
+        _end(forward.websocket)
 
-    def _opened(self) -> Any:
-        """A socket to a pod of the service. Each has a client of its own: opening one swaps the
-        client's way to call for a moment, which another thread must not see."""
-        api = CoreV1Api(ApiClient(self._client.configuration))
+    def _opened(self) -> tuple[Any, int]:
+        """A connection to a pod of the service, and the pod's port. Each has a client of its own:
+        opening one swaps the client's way to call for a moment, which another thread must not
+        see."""
         try:
-            pod, port = self._pod(api)
-            forward = portforward(
-                api.connect_get_namespaced_pod_portforward, pod, self._namespace, ports=str(port)
-            )
+            with ApiClient(self._client.configuration) as client:
+                api = CoreV1Api(client)
+                pod, port = self._pod(api)
+                forward: Any = portforward(
+                    api.connect_get_namespaced_pod_portforward,
+                    pod,
+                    self._namespace,
+                    ports=str(port),
+                )
         except ApiException as error:
             reason = str(error.reason).partition(" -+-+- ")[0]  # without the answer's headers
             raise ServiceUnavailableError(
@@ -84,7 +94,7 @@ class PortForward:
             raise ServiceUnavailableError(
                 f"the cluster does not answer: {type(error).__name__}"
             ) from error
-        return forward.socket(port)
+        return forward, port
 
     def _pod(self, api: CoreV1Api) -> tuple[str, int]:
         """A ready pod behind the service, and the port that it listens on."""
@@ -123,6 +133,15 @@ def _number(pod: Any, target: int | str) -> int:
             if port.name == target:
                 return int(port.container_port)
     raise ServiceUnavailableError(f"pod {pod.metadata.name} has no port {target!r}")
+
+
+def _end(websocket: Any) -> None:
+    """The client library ends the connection when this side goes first. When the API server has
+    said goodbye before, its `close` does nothing, and the connection stays."""
+    last = time.monotonic() + _GOODBYE
+    while websocket.sock is not None and time.monotonic() < last:
+        time.sleep(_LOOK)
+    websocket.shutdown()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
