@@ -8,7 +8,7 @@ import string
 
 from hypothesis import strategies as st
 
-from ml_platform.job import HeadResources, JobSpec, refuse_control_characters
+from ml_platform.job import HeadResources, JobSpec, Priority, refuse_control_characters
 from ml_platform.render import Identity
 
 NASTY = (
@@ -61,6 +61,7 @@ def job_specs(draw: st.DrawFn) -> JobSpec:
         gpus=draw(st.integers(0, 16)),
         head=HeadResources(cpu=draw(st.floats(0.1, 256)), memory=draw(MEMORY)),
         max_duration=draw(st.sampled_from(["1s", "10m", "12h", "14d"])),
+        priority=draw(st.sampled_from(Priority)),
         attempts=draw(st.integers(1, 10)),
         env=draw(st.dictionaries(ENV_NAMES, PLAIN_TEXT, max_size=3)),
         parent=draw(st.none() | st.just("old-20260101-abcdef")),

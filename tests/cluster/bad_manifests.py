@@ -141,6 +141,10 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
         _set(_worker, hostAliases=[{"ip": "10.0.0.1", "hostnames": ["git"]}]),
         "nothing of its host",
     ),
+    "a port of the host": (
+        _set_container(_worker, ports=[{"containerPort": 8000, "hostPort": 8000}]),
+        "nothing of its host",
+    ),
     "a node by name": (_set(_worker, nodeName="node-1"), "nothing of its host"),
     "a folder of the host": (_volume(hostPath={"path": "/"}), "volumes are emptyDir"),
     "a secret as a volume": (_volume(secret={"secretName": "another-job"}), "volumes are emptyDir"),
@@ -200,6 +204,9 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
         _set(_worker, priorityClassName="system-node-critical"),
         "the queue's to say",
     ),
+    "another scheduler": (_set(_head, schedulerName="other"), "the queue's to say"),
+    "another runtime": (_set(_worker, runtimeClassName="other"), "the queue's to say"),
+    "an affinity": (_set(_worker, affinity={"nodeAffinity": {}}), "the queue's to say"),
     "a toleration": (_set(_worker, tolerations=[{"operator": "Exists"}]), "the queue's to say"),
     "nodes of another pool": (
         _set(_worker, nodeSelector={"ml-platform/pool": "gpu-a100"}),
@@ -215,6 +222,7 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
     "another job's id": (_label("ml-platform/job-id", "other"), "labels ml-platform/job-id"),
     "another team": (_label("ml-platform/team", "others"), "labels ml-platform/job-id"),
     "no workload": (_label("ml-platform/workload", None), "ml-platform/workload"),
+    "no pool": (_label("ml-platform/pool", None), "ml-platform/pool"),
     "no priority": (_label("kueue.x-k8s.io/priority-class", None), "priority-class"),
     "no owner": (_annotation("ml-platform/owner", None), "ml-platform/owner must say"),
     "a head that may come back": (
@@ -232,6 +240,10 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
         "selects no other",
     ),
     "no workers": (_set_cluster(workerGroupSpecs=[]), "one worker group"),
+    "workers by another name": (
+        lambda m: _worker_group(m).update(groupName="others"),
+        "called workers",
+    ),
     "two worker groups": (_second_group, "one worker group"),
     "a shell line in a start parameter": (
         lambda m: _worker_group(m)["rayStartParams"].update(labels="$(curl x)"),
@@ -259,6 +271,20 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
     ),
     "packages at run time": (_set_spec(runtimeEnvYAML="pip: [x]"), "no runtimeEnvYAML"),
     "a cluster that grows": (_set_cluster(enableInTreeAutoscaling=True), "a fixed size"),
+    "a head whose state outlives it": (
+        _set_cluster(gcsFaultToleranceOptions={"redisAddress": "redis:6379"}),
+        "a fixed size",
+    ),
+    "an Ingress": (
+        lambda m: m["spec"]["rayClusterSpec"]["headGroupSpec"].update(enableIngress=True),
+        "no Ingress",
+    ),
+    "a head Service of its own": (
+        lambda m: m["spec"]["rayClusterSpec"]["headGroupSpec"].update(
+            headService={"spec": {"type": "LoadBalancer"}}
+        ),
+        "that headService does not change",
+    ),
     "workers that come later": (
         lambda m: _worker_group(m).update(minReplicas=0),
         "a fixed size",

@@ -143,6 +143,14 @@ class Queues:
         queue = self.admin.get(API, "ClusterQueue", owner)
         return queue_reason(self.workload(job), queue)
 
+    def says(self, job: str, words: str) -> None:
+        """Wait until a job's page says so of why it waits."""
+        wait_until(
+            lambda: words in (self.reason(job) or ""),
+            f"{job} to say {words!r}",
+            explain=lambda: str(self.reason(job)),
+        )
+
     def name(self, short: str) -> str:
         return f"{self._prefix}-{short}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 from admission_world import (
@@ -54,12 +55,21 @@ def test_all_policies_are_in_force_and_their_expressions_fit_the_types(admin: Ob
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(spec=job_specs(), runs=st.sampled_from([BUCKET, VOLUME]))
+@given(
+    spec=job_specs(),
+    runs=st.sampled_from([BUCKET, VOLUME]),
+    machine=st.fixed_dictionaries({"gpus": st.integers(0, 8), "spot": st.booleans()}),
+)
 def test_everything_that_the_platform_can_write_is_taken(
-    spec: JobSpec, runs: RunStorage, admin: Objects, team: str, registry: str
+    spec: JobSpec,
+    runs: RunStorage,
+    machine: dict[str, Any],
+    admin: Objects,
+    team: str,
+    registry: str,
 ):
     image = spec.image.replace("registry.example.org", registry)
-    pool = NOWHERE.model_copy(update={"name": spec.pool})
+    pool = NOWHERE.model_copy(update={"name": spec.pool, **machine})
     spec = spec.model_copy(update={"team": team, "image": image})
     admin.create(render(spec, IDENTITY, pool, runs), dry_run=True)
 

@@ -59,6 +59,7 @@ def test_what_others_leave_is_borrowed_and_given_back_when_they_come(queues: Que
     wait_until(lambda: "a1" in queues.admitted(), "the quota's owner to be admitted", 90)
     evicted = ({"b1", "b2"} - queues.admitted()).pop()
     assert queues.admitted() == {"a1", *({"b1", "b2"} - {evicted})}
+    queues.says(evicted, "another team takes back its guaranteed quota")
     queues.cancel("a1")
     queues.becomes_admitted("b1", "b2", seconds=180)
 
@@ -73,6 +74,7 @@ def test_a_higher_priority_takes_a_lower_one_s_place_which_resumes_after_it(queu
     assert low is not None
     (evictions,) = low["status"]["schedulingStats"]["evictions"]
     assert (evictions["reason"], evictions["count"]) == ("Preempted", 1)
+    queues.says("low", "a job of its team with a higher priority needs its place")
     queues.submit("also-normal", "a", "gpu", workers=1)
     wait_until(lambda: queues.reason("also-normal"), "the reason why it waits")
     assert queues.admitted() == {"normal"}, "an equal priority takes nobody's place"
@@ -98,6 +100,8 @@ def test_two_teams_share_by_weight_what_is_nobody_s(
         120,
         explain=lambda: str(sorted(queues.admitted())),
     )
+    gone = next(job for job in ("a0", "a1", "a2", "a3") if job not in queues.admitted())
+    queues.says(gone, "another team has had less than its share")
 
 
 def test_spot_machines_are_used_before_those_that_stay(queues: Queues, admin: Objects):

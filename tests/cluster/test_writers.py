@@ -41,6 +41,12 @@ NEVER_EDITED: dict[str, Callable[[Manifest], Manifest]] = {
     },
     "team": lambda job: {"metadata": {"labels": {"ml-platform/team": "others"}}},
     "queue": lambda job: {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": None}}},
+    "priority": lambda job: {"metadata": {"labels": {"kueue.x-k8s.io/priority-class": "high"}}},
+    "owner": lambda job: {"metadata": {"annotations": {"ml-platform/owner": "user:default/eve"}}},
+    "no owner": lambda job: {"metadata": {"annotations": {"ml-platform/owner": None}}},
+    "a head that may come back": lambda job: {
+        "metadata": {"annotations": {"ray.io/disable-provisioned-head-restart": "false"}}
+    },
     "new label": lambda job: {"metadata": {"labels": {"ml-platform/sweep": "mine"}}},
 }
 
