@@ -85,6 +85,9 @@ class Gatherer:
         for cluster in self._clusters:
             if not cluster.wait_until_listed(FIRST_LIST_SECONDS):
                 log.warning("%s has not been listed; its jobs show what is known", cluster.api.name)
+        # Where a folder has no Application, no change of one will come to tell it.
+        if not self._applications.watch.listed.wait(FIRST_LIST_SECONDS):
+            log.warning("Argo CD's Applications have not been listed; jobs do not show theirs")
         self._look_for_all()
         while not self._stopped.is_set():
             try:
