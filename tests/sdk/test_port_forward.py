@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
 from kubernetes.client import ApiClient, Configuration
 from port_forward_double import PortForwardDouble
+from ray_fixture import eventually
 
 from ml_platform.cluster.port_forward import PortForward
 
@@ -71,7 +71,4 @@ def test_no_connection_stays(double: PortForwardDouble, address: tuple[str, int]
         if first == "service":
             here.sendall(b"bye")
             assert here.recv(1) == b""
-    deadline = time.monotonic() + 20
-    while connections(double) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert connections(double) == []
+    eventually(lambda: not connections(double), 20)

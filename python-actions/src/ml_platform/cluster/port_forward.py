@@ -140,7 +140,7 @@ def _end(websocket: Any) -> None:
     said goodbye before, its `close` does nothing, and the connection stays."""
     last = time.monotonic() + _GOODBYE
     while websocket.sock is not None and time.monotonic() < last:
-        time.sleep(_LOOK)
+        time.sleep(_LOOK)  # the library's thread tells nobody that it has ended
     websocket.shutdown()
 
 
