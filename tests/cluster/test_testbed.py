@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 from probe_job import probe_manifest
 from testbed.cluster import Cluster
 from testbed.layout import NODE
@@ -93,25 +92,6 @@ def test_policies_are_in_force(cluster: Cluster) -> None:
     del manifest["metadata"]["labels"]["ml-platform/team"]
     with pytest.raises(ApiError, match="labels"):
         cluster.objects.create(manifest, dry_run=True)
-
-
-def test_a_committed_job_runs_to_its_end(cluster: Cluster, real_pods: None) -> None:
-    manifest = probe_manifest(cluster.image, "team-a")
-    name = manifest["metadata"]["name"]
-    path = f"jobs/team-a/000/{name}.yaml"
-    cluster.wait_synced("jobs-team-a-000", cluster.repository.commit({path: yaml.dump(manifest)}))
-
-    def ended() -> str:
-        job = cluster.objects.get(RAY, "RayJob", name, "team-a")
-        status = job.get("status", {})
-        done = status.get("jobDeploymentStatus") in ("Complete", "Failed")
-        return str(status.get("jobStatus")) if done else ""
-
-    assert wait_until(ended, f"{name} ends", 300, pause=0.5) == "SUCCEEDED"
-    summary = json.loads((cluster.runs / name / "results" / "summary.json").read_text())
-    assert summary["progress"] == 3
-    cluster.wait_synced("jobs-team-a-000", cluster.repository.commit({path: None}))
-    wait_until(lambda: not cluster.objects.find(RAY, "RayJob", name, "team-a"), "pruned", 60)
 
 
 def test_a_new_team_comes_by_a_commit(cluster: Cluster, team: str) -> None:
