@@ -127,24 +127,25 @@ def test_a_refused_file_delays_nobody_and_its_page_says_why(
         each.wait_archived()
 
 
-def test_an_unparsable_file_holds_up_its_shard_only_is_named_and_its_mending_is_applied_at_once(
-    cluster: Cluster, platform: PlatformService, waiting_team: str
+UNUSABLE = {
+    "unparsable": "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: broken\n",
+    "of an unknown kind": "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: broken}\n",
+}
+
+
+@pytest.mark.parametrize("text", UNUSABLE.values(), ids=UNUSABLE)
+def test_a_file_that_stops_argo_cd_holds_up_its_shard_only_is_named_and_mended_at_once(
+    cluster: Cluster, platform: PlatformService, waiting_team: str, text: str
 ) -> None:
-    by_hand(
-        cluster,
-        "broken",
-        "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: broken\n",
-        waiting_team,
-    )
+    by_hand(cluster, "broken", text, waiting_team)
     client = platform.client
 
     def problems() -> str:
         (team,) = (team for team in client.teams() if team.name == waiting_team)
         return " ".join(team.problems)
 
-    wait_until(
-        lambda: "broken.yaml" in problems(), "the team's page names the file", 30, explain=problems
-    )
+    named = "broken.yaml" if text == UNUSABLE["unparsable"] else "broken"
+    wait_until(lambda: named in problems(), "the team's page names the file", 30, explain=problems)
     held: list[JobOnCluster] = []
     free: list[JobOnCluster] = []
     while not (held and free):
@@ -155,7 +156,7 @@ def test_an_unparsable_file_holds_up_its_shard_only_is_named_and_its_mending_is_
     for job in held:
         assert job.rayjob is None
         wait_until(
-            lambda job=job: "broken.yaml" in (job.job.refresh().state.reason or ""),
+            lambda job=job: named in (job.job.refresh().state.reason or ""),
             "the held job's page names the file",
             30,
             explain=job.why,
@@ -167,6 +168,34 @@ def test_an_unparsable_file_holds_up_its_shard_only_is_named_and_its_mending_is_
     for job in held + free:
         job.job.cancel()
         job.wait_archived()
+
+
+def test_a_job_s_file_in_a_second_folder_changes_nothing_and_holds_up_that_folder_only(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    job = queued_job(platform, cluster, waiting_team)
+    before = job.rayjob
+    assert before is not None
+    path = job.job.refresh().path
+    other = "001" if shard_of(job) == "000" else "000"
+    by_hand(cluster, job.id, cluster.repository.read(path), waiting_team, other)
+    client = platform.client
+
+    def problems() -> str:
+        (team,) = (team for team in client.teams() if team.name == waiting_team)
+        return " ".join(team.problems)
+
+    wait_until(lambda: job.id in problems(), "the team's page names it", 30, explain=problems)
+    beside = queued_in(shard_of(job), platform, cluster, waiting_team)[-1:]
+    by_hand(cluster, job.id, None, waiting_team, other)
+    cluster.wait_synced(f"jobs-{waiting_team}-{other}", cluster.repository.head)
+    after = job.rayjob
+    assert after is not None
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["spec"] == before["spec"]
+    for each in [job, *beside]:
+        each.job.cancel()
+        each.wait_archived()
 
 
 def test_the_last_job_of_a_team_can_be_cancelled(
@@ -206,13 +235,16 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
     name = "rebuilt"
     add_team(cluster, name)
     try:
-        ended, open_job = (
+        cancelled, open_job = (
             JobOnCluster(cluster, platform.submit(name, pool="fake-gpu"), name) for _ in range(2)
         )
-        ended.wait_applied()
+        finished = JobOnCluster(cluster, platform.submit(name, parameters={"seconds": 1}), name)
+        ended = [cancelled, finished] if cluster.real_pods else [cancelled]
+        cancelled.wait_applied()
         first = open_job.wait_applied()
-        ended.job.cancel()
-        ended.wait_archived()
+        cancelled.job.cancel()
+        for job in ended:
+            job.wait_archived(240)
         # The cluster is lost with all that was in it; Git is not.
         cluster.objects.delete("v1", "Namespace", name)
         cluster.objects.delete("v1", "PersistentVolume", f"runs-{name}")
@@ -223,7 +255,11 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
         cluster.refresh_sets()
         cluster.wait_team(name)
         assert open_job.wait_applied(60) != first
-        assert ended.rayjob is None
+        assert [job.id for job in ended if job.rayjob] == []
+        if cluster.real_pods:
+            assert finished.job.status == "succeeded" and finished.attempts() == [0]
+        else:
+            finished.job.cancel()
         open_job.job.cancel()
         open_job.wait_archived()
     finally:

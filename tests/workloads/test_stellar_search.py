@@ -27,7 +27,12 @@ class Model:
         return np.concatenate([np.full((SECTIONS, 2), -1.0), np.zeros((3, 2))])
 
 progress = Search(Model(), Progress(np.zeros(2)), 0.0).advance(1000)
-print(json.dumps([progress.settled, progress.failed_solves, progress.cost]))
+drawn = np.ones(2)
+nearer = [drawn / 2, np.zeros(2), drawn / 8]
+search = Search(Model(), Progress(drawn), 0.0, nearer)
+begun = search.advance(1000)
+asked = [point.tolist() for point, _ in search.take_solved().points[:3]]
+print(json.dumps([progress.settled, progress.failed_solves, progress.cost, asked, begun.cost]))
 """
 
 
@@ -97,7 +102,13 @@ def test_a_continued_search_takes_the_same_path_to_the_bit() -> None:
 
 
 def test_a_search_without_equilibria_around_it_soon_takes_smaller_steps_and_settles() -> None:
-    settled, failed, cost = answer(LONELY)
+    settled, failed, cost, *_ = answer(LONELY)
     assert settled
     assert failed <= 5 * 4
+    assert cost == 1.5
+
+
+def test_a_disturbed_start_without_equilibrium_gives_way_to_a_less_disturbed_one() -> None:
+    *_, asked, cost = answer(LONELY)
+    assert asked == [[1.0, 1.0], [0.5, 0.5], [0.0, 0.0]]
     assert cost == 1.5

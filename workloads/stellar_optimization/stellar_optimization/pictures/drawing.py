@@ -67,16 +67,28 @@ def convergence(
     return png(figure)
 
 
-def pareto(front: list[tuple[float, float]], published: float, theme: Theme) -> bytes:
-    """Feasible designs by aspect ratio and gradient length, and the area that counts as their score."""
+def pareto(
+    front: list[tuple[float, float]],
+    screened: list[tuple[float, float]],
+    published: float,
+    theme: Theme,
+) -> bytes:
+    """Feasible designs by aspect ratio and gradient length, and the area that counts as their score.
+
+    `screened`: the searches' best designs by the screening model, whether feasible or not.
+    """
     figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
     for length, aspect in front:
         axis.fill_between(
             [aspect, REFERENCE[1]], REFERENCE[0], length, color=theme.end, alpha=0.15, lw=0
         )
-    axis.plot(
-        [aspect for _, aspect in front], [length for length, _ in front], "o", color=theme.end
-    )
+    for designs, style, label in (
+        (screened, {"color": theme.start, "mfc": "none"}, "best of each search (screening model)"),
+        (front, {"color": theme.end}, "feasible (official)"),
+    ):
+        if designs:
+            lengths, aspects = zip(*designs, strict=True)
+            axis.plot(aspects, lengths, "o", label=label, **style)
     axis.plot(REFERENCE[1], REFERENCE[0], "x", color=theme.limit, label="reference point")
     found = f"{len(front)} feasible designs" if front else "no feasible design was found"
     axis.set(

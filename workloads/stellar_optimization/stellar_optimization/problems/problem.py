@@ -65,6 +65,12 @@ class Problem:
     largest_box: float = 0.15
     price: float = 10.0
 
+    @property
+    def quantities(self) -> list[str]:
+        """Names of the constrained quantities: those of the bounds, then those only a guard has."""
+        names = [bound.quantity for bound in self.bounds]
+        return names + sorted({guard.quantity for guard in self.guards} - set(names))
+
     def violations(self, values: Sequence[float]) -> list[float]:
         """Of values that begin with the bounds' quantities, in their order; negative inside."""
         return [b.violation(v) for b, v in zip(self.bounds, values, strict=False)]

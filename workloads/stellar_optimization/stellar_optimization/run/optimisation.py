@@ -60,6 +60,7 @@ def _next_state(job: Job, done: State) -> State:
     """The next problem's first state; steps and times go on."""
     state = State.initial(start_of(job.parameters), job.parameters, job.workers)
     state.step, state.seconds, state.cpu_seconds = done.step + 1, done.seconds, done.cpu_seconds
+    state.began = [done.seconds, done.cpu_seconds]
     state.summaries = done.summaries
     return state
 
@@ -67,12 +68,19 @@ def _next_state(job: Job, done: State) -> State:
 def _together(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """One flat summary: the headline of the first problem, then each problem's figures."""
     first = next(iter(summaries.values()))
-    kept = ("official_score", "published_score", "feasibility", "limited_by", "largest_violation")
+    kept = (
+        "official_score",
+        "published_score",
+        "feasibility",
+        "limited_by",
+        "largest_violation",
+        "cpu_hours",
+    )
     figures = {
         f"{name}_{key}": summary[key]
         for name, summary in summaries.items()
         for key in kept
         if key in summary
     }
-    last = list(summaries.values())[-1]
-    return {"official_score": first["official_score"], **figures, "cpu_hours": last["cpu_hours"]}
+    hours = round(sum(summary["cpu_hours"] for summary in summaries.values()), 4)
+    return {"official_score": first["official_score"], **figures, "cpu_hours": hours}

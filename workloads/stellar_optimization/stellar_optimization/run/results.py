@@ -66,7 +66,9 @@ def _pictures(state: State, start: Design, boundary: Boundary, theme: Theme) -> 
         "cross-sections": drawing.sections(start.boundary, boundary, theme),
     }
     if problem.of_a_set:
-        drawn["pareto"] = drawing.pareto(state.front(), problem.published, theme)
+        drawn["pareto"] = drawing.pareto(
+            state.front(), state.best_designs(), problem.published, theme
+        )
     return drawn
 
 
@@ -114,8 +116,8 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
         ),
         "modes": best.modes if best else None,
         "designs_scored": sum(candidate.high is not None for candidate in state.candidates),
-        "search_seconds": round(state.search_seconds or state.seconds, 1),
-        "cpu_hours": round(state.cpu_seconds / 3600, 4),
+        "search_seconds": round((state.search_seconds or state.seconds) - state.began[0], 1),
+        "cpu_hours": round((state.cpu_seconds - state.began[1]) / 3600, 4),
         **{key: now[key] for key in ("solves", "failed_solves", "jacobians")},
     }
     return {name: value for name, value in known.items() if value is not None}

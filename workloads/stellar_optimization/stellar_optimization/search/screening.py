@@ -21,12 +21,6 @@ _MAGNETIC = ("log10_qi", "mirror_ratio", "vacuum_well", "flux_compression")
 SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|) - 1))
 
 
-def quantities(problem: Problem) -> list[str]:
-    """Names of the constrained quantities: those of the bounds, then those only a guard has."""
-    names = [bound.quantity for bound in problem.bounds]
-    return names + sorted({guard.quantity for guard in problem.guards} - set(names))
-
-
 def _magnetic(field: magnetics.Field) -> jax.Array:
     """Gradient lengths (TERMS,), then _MAGNETIC."""
     measures = (
@@ -76,7 +70,7 @@ class ScreeningModel:
         self.size = len(self.scale)
         spectrum = np.where(m[free] + abs(n[free]) > 1, m[free] ** 2 + n[free] ** 2, 0)
         self.roughness = np.tile(spectrum, 2) * self.scale
-        self.quantities = quantities(problem)
+        self.quantities = problem.quantities
         term = problem.terms.removesuffix("s")
         self.metrics = [f"{term}_{number:02d}" for number in range(TERMS)] + self.quantities
         magnetic = problem.terms != "elongations"

@@ -14,6 +14,7 @@ import contextlib
 import math
 import queue
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,14 +98,24 @@ def _with_margin(bound: Bound) -> float:
 class Search:
     """Improves `start` with a penalty of weight * |roughness * x|^2 on short wavelengths."""
 
-    def __init__(self, model: ScreeningModel, progress: Progress, weight: float) -> None:
-        """`progress` is a new one of a start, or that of the search that this one continues."""
+    def __init__(
+        self,
+        model: ScreeningModel,
+        progress: Progress,
+        weight: float,
+        nearer: Sequence[np.ndarray] = (),
+    ) -> None:
+        """`progress` is a new one of a start, or that of the search that this one continues.
+
+        `nearer`: what to begin with instead, one after the other, while the start has no equilibrium.
+        """
         self.model = model
         self._limits = limits(model)
         self._elastic = model.problem.elastic
         self._stretch_price = model.problem.price / CONSTRAINT_WEIGHT
         self.progress = progress
         self._weight = weight
+        self._nearer = list(nearer)
         self._known = progress.journal  # answers to what SLSQP is going to ask
         self._points: dict[bytes, Screening | None] = {}
         self._last_jacobian: np.ndarray | None = None
@@ -152,6 +163,9 @@ class Search:
         progress, box = self.progress, self.progress.box
         x = self._begin_call()
         start = self._screening(x)
+        if start is None and self._nearer:
+            progress.x, progress.origin = self._nearer.pop(0), None
+            return
         if start is None or self._jacobian(x) is None:
             progress.settled = True
             return

@@ -31,6 +31,9 @@ class State:
     step: int = 0
     seconds: float = 0.0  # of work, compilation counted
     cpu_seconds: float = 0.0  # of all workers and their evaluators, what a kill lost not counted
+    began: list[float] = field(
+        default_factory=lambda: [0.0, 0.0]
+    )  # both when this problem's turn came
     search_seconds: float | None = None  # when the search was over
     summaries: dict[str, dict[str, Any]] = field(default_factory=dict)  # of problems that are done
 
@@ -92,6 +95,15 @@ class State:
         """Gradient length and aspect ratio of each design that is feasible at high fidelity."""
         results = [c.high for c in self.candidates if c.high and c.official_score is not None]
         return [(r["objective"], r["metrics"]["aspect_ratio"]) for r in results]
+
+    def best_designs(self) -> list[tuple[float, float]]:
+        """The same of each search's best design by the screening model, feasible or not."""
+        found = []
+        for search in self.searches:
+            if search.objective is not None:
+                place = search.task.quantities.index("aspect_ratio")
+                found.append((search.task.shown(search.objective), search.shape[place]))
+        return found
 
     def official_low_score(self) -> float | None:
         """Low-fidelity score of the reported design."""

@@ -13,7 +13,10 @@ from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.evaluator import OfficialEvaluator
 from stellar_optimization.problems.problem import Problem
 
-DISTURBANCE = 0.01  # standard deviation of a seeded start, in scaled variables
+# Standard deviation of a seeded start, in scaled variables. A start near an axis has no equilibrium with
+# every draw: then half of the same draw is tried, and so on.
+DISTURBANCE = 0.01
+HALVINGS = 3
 
 
 @ray.remote(num_cpus=1)
@@ -78,19 +81,21 @@ class Worker:
         boundary = Boundary.from_json(state["boundary"])
         problem = problem_of(state["problem"], state["index"])
         model = self._model(boundary.n_field_periods, state["modes"], problem)
+        nearer: list[np.ndarray] = []
         if state["origin"] is not None:
             x = np.array(state["x"])
         else:
             x = model.variables(boundary)
             if seed and state["stage"] == 0:
                 random = np.random.default_rng([seed, state["index"]])
-                x = x + random.normal(size=x.size) * DISTURBANCE
+                drawn = random.normal(size=x.size) * DISTURBANCE
+                x, *nearer = [x + drawn / 2**halved for halved in range(HALVINGS + 1)]
         progress = Progress(x, box=state["box"], **{name: state[name] for name in COUNTS})
         if state["origin"] is not None:
             progress.origin = np.array(state["origin"])
             progress.journal = journal.from_json(state["journal"])
             progress.sharpest = tuple(map(np.array, state["sharpest_point"]))
-        return Search(model, progress, state["weight"])
+        return Search(model, progress, state["weight"], nearer)
 
     def _model(self, periods: int, modes: int, problem: Problem) -> Any:
         """Compiled once: a search may come back to fewer modes, and others have only other limits."""
