@@ -49,6 +49,24 @@ def test_a_stage_without_a_feasible_design_goes_on(search: SearchState) -> None:
     assert search.modes == 2
 
 
+def test_a_problem_that_few_modes_may_not_solve_goes_on_with_more_until_its_solves_are_spent() -> (
+    None
+):
+    budget = Parameters(problem="simple_to_build", modes=3, stage_solves=40, max_solves=200)
+    search = SearchState({"m": 2}, 2, weight=0.1, usual_weight=0.1, problem="simple_to_build")
+    infeasible, feasible = [9.0, 0.3, -3.0, 0.1, 4.0], [9.0, 0.3, -4.0, 0.1, 4.0]
+    _find(search, 61, shape=infeasible)
+    search.turn(budget)
+    assert search.modes == 3
+    for solves, shape in ((150, infeasible), (190, feasible)):
+        _find(search, solves, shape=shape)
+        search.turn(budget)
+        assert not search.finished
+    _find(search, 200, shape=feasible)
+    search.turn(budget)
+    assert search.finished
+
+
 def test_the_last_stage_ends_the_search(search: SearchState) -> None:
     search.modes = 4
     _find(search, 71)

@@ -142,7 +142,12 @@ class SearchState:
         With fewer modes solves are cheaper, and the share is larger in proportion.
         """
         share = parameters.stage_solves * parameters.modes / self.modes
-        enough = self.feasible or self.task.elastic  # whose few modes may have no feasible design
+        enough = self.feasible
+        if (
+            self.task.elastic
+        ):  # with few modes there may be no feasible design, and a first one is a beginning
+            last = self.modes == parameters.modes
+            enough = not last or (self.feasible and parameters.max_solves == 0)
         return 0 < share <= self.solves - self.stage_began and enough
 
     @property
