@@ -112,3 +112,95 @@ def test_a_disturbed_start_without_equilibrium_gives_way_to_a_less_disturbed_one
     *_, asked, cost = answer(LONELY)
     assert asked == [[1.0, 1.0], [0.5, 0.5], [0.0, 0.0]]
     assert cost == 1.5
+
+
+# The same for steps on a model that bends: the valley is exact, one bound is taken as linear and is not.
+LINEARISED = """
+import json
+import numpy as np
+from stellar_optimization.search import journal
+from stellar_optimization.search.linearised_search import LinearisedSearch
+from stellar_optimization.search.screening import TERMS, Screening
+from stellar_optimization.search.search import COUNTS, Progress
+from stellar_optimization.problems.quasi_isodynamic import SIMPLE_TO_BUILD
+
+class Linear:
+    def __init__(self, model, point):
+        self.model, self.point = model, point
+
+    def values(self, step):
+        x = self.point.x
+        return self.model.values(x + step, self.model.bent(x) + self.model.slope(x) @ step)
+
+    def jacobian(self, step):
+        columns = [self.values(step + d) - self.values(step - d) for d in 1e-6 * np.eye(self.model.size)]
+        return np.array(columns).T / 2e-6
+
+class Model:
+    problem, size = SIMPLE_TO_BUILD, 4
+    quantities = problem.quantities
+    roughness = np.linspace(0.0, 1.0, 4)
+
+    def bent(self, x):
+        return np.sin(3 * x[0] - 0.9) + (x[1] - 0.3) ** 3
+
+    def slope(self, x):
+        return np.array([3 * np.cos(3 * x[0] - 0.9), 3 * (x[1] - 0.3) ** 2, 0.0, 0.0])
+
+    def values(self, x, bent):
+        residual = np.log10(1e-5 + np.sum((x - 0.3) ** 2) + 0.1 * bent**2)
+        named = {"aspect_ratio": 9.0, "iota_per_period": 0.4, "log10_qi": residual,
+                 "mirror_ratio": 0.1 + 0.1 * bent, "elongation": 4.0}
+        return np.append(np.full(TERMS, -8.0 + x[2]), [named[name] for name in self.quantities])
+
+    def evaluate(self, x):
+        if x[3] > 0.9:
+            return None
+        found = self.values(x, self.bent(x))
+        return Screening(x, found, found)
+
+    def linearised(self, point):
+        return Linear(self, point)
+
+def continued(old):
+    entries = json.loads(json.dumps(journal.to_json(old.journal)))
+    x, origin = (np.array(json.loads(json.dumps(v.tolist()))) for v in (old.x, old.origin))
+    counts = {name: getattr(old, name) for name in COUNTS}
+    return Progress(x, box=old.box, origin=origin, journal=journal.from_json(entries),
+                    sharpest=old.sharpest, **counts)
+
+def path(interrupted):
+    search = LinearisedSearch(Model(), Progress(np.full(4, 0.8), box=0.3), 0.01)
+    steps, rows = [], 0
+    for _ in range(60):
+        p = search.advance(5)
+        solved = search.take_solved()
+        rows += len(solved.points)
+        steps.append([p.x.tobytes().hex(), p.cost, p.box, *(getattr(p, n) for n in COUNTS)])
+        if p.settled:
+            break
+        if interrupted:
+            search = LinearisedSearch(Model(), continued(p), 0.01)
+    violation = SIMPLE_TO_BUILD.violation(p.values[TERMS:])
+    return steps, rows == p.solves, violation
+
+(alone, counted, violation), (interrupted, _, _) = path(False), path(True)
+lost = LinearisedSearch(Model(), Progress(np.ones(4)), 0.0, [np.full(4, 0.95), np.full(4, 0.8)])
+lost.advance(1)
+begun = [point.tolist()[0] for point, _ in lost.take_solved().points[:3]]
+print(json.dumps([alone == interrupted, len(alone), counted, alone[0][1], alone[-1][1], violation, begun]))
+"""
+
+
+def test_a_linearised_search_reaches_feasible_designs_and_is_continued_to_the_bit() -> None:
+    same, slices, counted, first, last, violation, _ = answer(LINEARISED)
+    assert same
+    assert slices > 3
+    assert counted  # each solve is a row
+    assert last < first - 10
+    assert violation <= 0.008
+
+
+def test_a_linearised_search_begins_at_the_first_start_that_has_an_equilibrium() -> None:
+    *_, begun = answer(LINEARISED)
+    assert begun == [1.0, 0.95, 0.8]

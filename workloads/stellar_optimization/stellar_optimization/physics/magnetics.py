@@ -14,8 +14,15 @@ PLANES = 12  # toroidal planes on half a field period; as many as there are sect
 POLOIDAL_POINTS = 24
 FIELD_LINES = 24
 LINE_POINTS = 201
+STRENGTH_POINTS = 48  # poloidal and toroidal, for the strongest and weakest field
+HIGHEST = 8  # poloidal mode in Boozer angles, and toroidal one per field period
 LEVELS = 61  # field strengths between bottom and top of the magnetic well
 FLAT = 1e-6  # slope that keeps a flattened well invertible
+
+
+_BOOZER_MODES = np.array(
+    [(m, n) for m in range(HIGHEST + 1) for n in range(-HIGHEST if m else 0, HIGHEST + 1)]
+).T
 
 
 class Field:
@@ -49,10 +56,10 @@ def vacuum_well(field: Field) -> jax.Array:
     return (axis - edge) / axis
 
 
-def edge_mirror_ratio(field: Field) -> jax.Array:
-    """(max |B| - min |B|) / (max |B| + min |B|) on the boundary."""
-    theta, phi = _half_period(field.periods)
-    strength = jnp.abs(_series(field.edge("bmnc"), field.fine_modes, theta, phi)[0])
+def edge_mirror_ratio(spectrum: jax.Array) -> jax.Array:
+    """(max |B| - min |B|) / (max |B| + min |B|) on the boundary, of a `boozer_spectrum`."""
+    angles = np.linspace(0, 2 * np.pi, STRENGTH_POINTS, endpoint=False)
+    strength = _along_lines(spectrum, jnp.asarray(angles), jnp.asarray(angles), jnp.array(0.0))
     low, high = jnp.min(strength), jnp.max(strength)
     return (high - low) / (high + low)
 
@@ -120,19 +127,18 @@ def gradient_lengths(field: Field) -> jax.Array:
     return jnp.min(lengths, 0)
 
 
-def log10_qi_residual(field: Field) -> jax.Array:
-    """log10 of how far the boundary's field is from quasi-isodynamic.
+def log10_qi_residual(spectrum: jax.Array, iota: jax.Array) -> jax.Array:
+    """log10 of how far the boundary's field is from quasi-isodynamic, of a `boozer_spectrum`.
 
-    A. G. Goodman et al., J. Plasma Phys. 89, 905890504 (2023): along each field line |B| is squashed to
-    one well, stretched to the same depth and shifted to the same width; the residual is the mean square
-    of what that changes, |B| scaled to 0 to 1.
+    `iota`: rotational transform per field period. A. G. Goodman et al., J. Plasma Phys. 89, 905890504
+    (2023): along each field line |B| is squashed to one well, stretched to the same depth and shifted to
+    the same width; the residual is the mean square of what that changes, |B| scaled to 0 to 1.
     """
-    period = 2 * np.pi / field.periods
-    start = jnp.where(field.wout["bmnc"][1, 1] < 0, period / 2, 0.0)
-    phi = start + jnp.linspace(0, period, LINE_POINTS)
+    toroidal = spectrum.shape[1] // 2
+    begin = jnp.where(spectrum[0, toroidal + 1] < 0, np.pi, 0.0)  # where the field is strong
     alpha = jnp.linspace(0, 2 * np.pi, FIELD_LINES, endpoint=False)
-    theta = alpha[:, None] + field.iota * (phi - start)[None]
-    strength = _boozer_strength(field, theta, jnp.broadcast_to(phi, theta.shape))
+    along_period = jnp.linspace(0, 2 * np.pi, LINE_POINTS)
+    strength = _along_lines(spectrum, alpha, along_period, iota, begin)
     low, high = jnp.min(strength), jnp.max(strength)
     strength = (strength - low) / (high - low)
     along = jnp.linspace(0, 1, LINE_POINTS)
@@ -233,8 +239,11 @@ def _bounce_points(
     return left, jnp.interp(levels, right_well, along)
 
 
-def _boozer_strength(field: Field, theta: jax.Array, phi: jax.Array) -> jax.Array:
-    """|B| on the boundary at Boozer angles of one shape (see field.boundary_field)."""
+def boozer_series(field: Field) -> jax.Array:
+    """Coefficients of cos(m theta - n phi) of |B| on the boundary in Boozer angles, by _BOOZER_MODES.
+
+    See field.boundary_field.
+    """
     m, n = field.fine_modes
     bsubu, bsubv = field.edge("bsubumnc"), field.edge("bsubvmnc")
     constant = (m == 0) & (n == 0)
@@ -257,17 +266,34 @@ def _boozer_strength(field: Field, theta: jax.Array, phi: jax.Array) -> jax.Arra
     angle_t, angle_p = u + lam[""] + field.iota * nu, v + nu
     area = (1 + lam["t"]) * (1 + nu_p) + field.iota * nu_t - nu_t * lam["p"]
     strength = _series(field.edge("bmnc"), field.fine_modes, u, v)[0]
-    highest = 2 * int(max(field.modes[0])) + 2
-    toroidal = 2 * int(max(field.modes[1]) // field.periods)
-    table = [(0, k) for k in range(toroidal + 1)]
-    table += [(j, k) for j in range(1, highest + 1) for k in range(-toroidal, toroidal + 1)]
-    bm, bn = np.array(table).T
-    bn = bn * field.periods
-    phase = bm[:, None] * angle_t.ravel() - bn[:, None] * angle_p.ravel()
+    bm, bn = _BOOZER_MODES
+    phase = bm[:, None] * angle_t.ravel() - field.periods * bn[:, None] * angle_p.ravel()
     factor = np.where((bm == 0) & (bn == 0), 1.0, 2.0)
-    b = factor * jnp.mean(jnp.cos(phase) * (strength * area).ravel(), 1)
-    found = _series(b, (bm, bn), theta.ravel(), phi.ravel())[0]
-    return found.reshape(theta.shape)
+    return factor * jnp.mean(jnp.cos(phase) * (strength * area).ravel(), 1)
+
+
+def boozer_spectrum(series: jax.Array) -> jax.Array:
+    """A `boozer_series` as a table (m from 0, n from -HIGHEST)."""
+    bm, bn = _BOOZER_MODES
+    return jnp.zeros((HIGHEST + 1, 2 * HIGHEST + 1)).at[bm, bn + HIGHEST].set(series)
+
+
+def _along_lines(
+    spectrum: jax.Array,
+    alpha: jax.Array,
+    along: jax.Array,
+    iota: jax.Array,
+    begin: jax.Array | float = 0.0,
+) -> jax.Array:
+    """|B| (lines, points) where theta = alpha + iota * along, and phi per field period = begin + along."""
+    m = jnp.arange(spectrum.shape[0])[:, None]
+    n = jnp.arange(spectrum.shape[1])[:, None] - spectrum.shape[1] // 2
+    even = spectrum @ jnp.cos(n * (begin + along))
+    odd = spectrum @ jnp.sin(n * (begin + along))
+    turn = m * iota * along
+    cosine = jnp.cos(turn) * even + jnp.sin(turn) * odd
+    sine = jnp.sin(turn) * even - jnp.cos(turn) * odd
+    return jnp.cos(m * alpha).T @ cosine - jnp.sin(m * alpha).T @ sine
 
 
 def _half_period(periods: int) -> tuple[np.ndarray, np.ndarray]:

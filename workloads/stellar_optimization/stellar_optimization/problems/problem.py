@@ -41,7 +41,8 @@ class Problem:
     objectives below which designs of one search count as the same; slack: range of the objective; start: the
     usual one; of_a_set: whether feasible designs are scored together; elastic: whether
     its starts are far from feasible, so that the search must weigh violations against each other;
-    largest_box: change of a scaled
+    extra_modes: of the search's
+    equilibria, beyond those of the boundary; largest_box: change of a scaled
     variable in one call of SLSQP; price: what a violation of 1 weighs in the objective's unit.
     """
 
@@ -62,6 +63,7 @@ class Problem:
     start: str
     of_a_set: bool = False
     elastic: bool = False
+    extra_modes: int = 2
     largest_box: float = 0.15
     price: float = 10.0
 

@@ -1,7 +1,7 @@
 """The screening model: variables -> elongations and constraint values, with Jacobian."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -14,23 +14,22 @@ from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.problems.problem import Problem
 
-EXTRA_MODES = 2  # the equilibrium has this many modes more than the boundary
 TERMS = geometry.SECTIONS  # of every problem's objective
 _SHAPE = ("aspect_ratio", "triangularity", "iota_per_period")
 _MAGNETIC = ("log10_qi", "mirror_ratio", "vacuum_well", "flux_compression")
+_LOCAL = TERMS + 2  # gradient lengths, vacuum well and flux compression come before the spectrum
 SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|) - 1))
 
 
 def _magnetic(field: magnetics.Field) -> jax.Array:
-    """Gradient lengths (TERMS,), then _MAGNETIC."""
-    measures = (
-        magnetics.log10_qi_residual,
-        magnetics.edge_mirror_ratio,
-        magnetics.vacuum_well,
-        magnetics.flux_compression,
-    )
-    scalars = jnp.stack([measure(field) for measure in measures])
-    return jnp.concatenate([magnetics.gradient_lengths(field), scalars])
+    """Gradient lengths (TERMS,), vacuum well, flux compression, then the Boozer series of |B|.
+
+    Its residual and mirror ratio bend sharply with the boundary, the series hardly: so the series is
+    what has derivatives here.
+    """
+    scalars = jnp.stack([magnetics.vacuum_well(field), magnetics.flux_compression(field)])
+    series = magnetics.boozer_series(field)
+    return jnp.concatenate([magnetics.gradient_lengths(field), scalars, series])
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,30 @@ class Screening:
         return float(self.values[:TERMS].max())
 
 
+@dataclass(frozen=True)
+class Linearised:
+    """The model near a point: VMEC++'s answer is taken as linear, what is measured of it is not."""
+
+    model: "ScreeningModel"
+    point: Screening
+    features: np.ndarray  # d features / d boundary (features, 2, mpol, 2 ntor + 1)
+
+    def values(self, step: np.ndarray) -> np.ndarray:
+        """Expected values at point.x + step."""
+        return self.model.values_of(*self._at(step))
+
+    def jacobian(self, step: np.ndarray) -> np.ndarray:
+        """d values / d step there, (values, size)."""
+        return self.model.chain(*self._at(step), self.features)
+
+    def _at(self, step: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        known = self.point.equilibrium
+        assert known is not None
+        boundary = self.model.coefficients(self.point.x + step)
+        change = np.tensordot(self.features, boundary - np.asarray(known.boundary), 3)
+        return jnp.asarray(boundary), known.features + change
+
+
 class ScreeningModel:
     """A problem's objective and constraints for boundaries with modes up to `modes`.
 
@@ -59,7 +82,7 @@ class ScreeningModel:
 
     def __init__(self, periods: int, modes: int, problem: Problem = GEOMETRICAL) -> None:
         self.periods, self.modes, self.problem = periods, modes, problem
-        mpol = ntor = modes + EXTRA_MODES
+        mpol = ntor = modes + problem.extra_modes
         self._ntor, self._axis = ntor, 2 * (ntor + 1)
         m = np.arange(mpol)[:, None] * np.ones((1, 2 * ntor + 1), int)
         n = np.arange(-ntor, ntor + 1)[None] * np.ones((mpol, 1), int)
@@ -73,15 +96,20 @@ class ScreeningModel:
         self.quantities = problem.quantities
         term = problem.terms.removesuffix("s")
         self.metrics = [f"{term}_{number:02d}" for number in range(TERMS)] + self.quantities
-        magnetic = problem.terms != "elongations"
-        self._solver = EquilibriumSolver(periods, mpol, ntor, _magnetic if magnetic else None)
+        self._magnetic = problem.terms != "elongations"
+        measure = _magnetic if self._magnetic else None
+        self._solver = EquilibriumSolver(periods, mpol, ntor, measure)
         self._base = np.zeros(self._solver.shape)
         self._base[0, 0, ntor] = 1.0
+        self._reduced = jax.jit(self._reduced_of)
+        self._reduced_jacobian = jax.jit(jax.jacrev(self._reduced_of, argnums=(0, 1)))
         self._shape = jax.jit(self._shape_of)
         self._official_triangularity = jax.jit(
             partial(geometry.official_triangularity, periods=periods)
         )
-        self._shape_jacobian = jax.jit(jax.jacfwd(self._shape_of, argnums=(0, 1)))
+        # By columns that is cheaper for few of them; the model of a step asks for it often, with many.
+        differentiated = jax.jacrev if self._magnetic else jax.jacfwd
+        self._shape_jacobian = jax.jit(differentiated(self._shape_of, argnums=(0, 1)))
 
     def of(self, problem: Problem) -> "ScreeningModel":
         """The model of a problem that differs in limits alone; what is compiled is shared."""
@@ -123,6 +151,12 @@ class ScreeningModel:
         triangularity = geometry.triangularity(r_cos, z_sin, self.periods)
         return jnp.concatenate([elongation, jnp.stack([aspect, triangularity])])
 
+    def _reduced_of(self, series: jax.Array, iota: jax.Array) -> jax.Array:
+        """Residual and mirror ratio, of the Boozer series and the transform per period."""
+        spectrum = magnetics.boozer_spectrum(series)
+        residual = magnetics.log10_qi_residual(spectrum, iota)
+        return jnp.stack([residual, magnetics.edge_mirror_ratio(spectrum)])
+
     def _chosen(self, measured: np.ndarray, largest: int | None = None) -> np.ndarray:
         """Of all that is measured, what the problem asks for: values, or rows of derivatives.
 
@@ -141,10 +175,7 @@ class ScreeningModel:
         equilibrium = self._solver.solve(jnp.asarray(self.coefficients(x)))
         if equilibrium is None:
             return None
-        axis, iota = equilibrium.features[: self._axis], equilibrium.features[self._axis]
-        shape = self._shape(equilibrium.boundary, axis)
-        rest = equilibrium.features[self._axis + 1 :]
-        values = self._chosen(np.concatenate([shape, np.abs(iota)[None], rest]))
+        values = self.values_of(equilibrium.boundary, equilibrium.features)
         if not np.all(np.isfinite(values)):
             return None
         official = values.copy()
@@ -153,8 +184,19 @@ class ScreeningModel:
             official[place] = self._official_triangularity(*equilibrium.boundary)
         return Screening(x, values, official, equilibrium)
 
-    def jacobian(self, screening: Screening) -> np.ndarray | None:
-        """d values / d x (values, size), or None where VMEC++'s adjoint fails."""
+    def values_of(self, boundary: jax.Array, features: jax.Array) -> np.ndarray:
+        """What the problem asks for, of a boundary and VMEC++'s answer to it."""
+        axis, iota = features[: self._axis], features[self._axis]
+        shape = self._shape(boundary, axis)
+        rest = features[self._axis + 1 :]
+        if self._magnetic:
+            local, series = rest[:_LOCAL], rest[_LOCAL:]
+            reduced = self._reduced(series, iota)
+            rest = jnp.concatenate([local[:TERMS], reduced, local[TERMS:]])
+        return self._chosen(np.concatenate([shape, np.abs(iota)[None], rest]))
+
+    def linearised(self, screening: Screening) -> Linearised | None:
+        """The model near a solved point, or None where VMEC++'s adjoint fails."""
         equilibrium = screening.equilibrium or self._solver.solve(
             jnp.asarray(self.coefficients(screening.x))
         )
@@ -163,14 +205,32 @@ class ScreeningModel:
         features = self._solver.jacobian(equilibrium)
         if features is None:
             return None
-        axis, iota = equilibrium.features[: self._axis], float(equilibrium.features[self._axis])
-        direct, through_axis = self._shape_jacobian(equilibrium.boundary, axis)
-        shape = np.asarray(direct) + np.einsum(
-            "va,abmn->vbmn", through_axis, features[: self._axis]
-        )
-        signed = np.sign(iota) * features[self._axis : self._axis + 1]
-        largest = int(np.argmax(self._shape(equilibrium.boundary, axis)[: geometry.SECTIONS]))
-        full = self._chosen(np.concatenate([shape, signed, features[self._axis + 1 :]]), largest)
-        columns = full[:, :, self._index[:, 0], self._index[:, 1]]
-        jacobian = columns.reshape(len(full), -1) * self.scale
+        return Linearised(self, replace(screening, equilibrium=equilibrium), features)
+
+    def jacobian(self, screening: Screening) -> np.ndarray | None:
+        """d values / d x (values, size), or None where VMEC++'s adjoint fails."""
+        linear = self.linearised(screening)
+        if linear is None:
+            return None
+        known = linear.point.equilibrium
+        assert known is not None
+        jacobian = self.chain(known.boundary, known.features, linear.features)
         return jacobian if np.all(np.isfinite(jacobian)) else None
+
+    def chain(self, boundary: jax.Array, features: jax.Array, slopes: np.ndarray) -> np.ndarray:
+        """d values / d x (values, size), from d features / d boundary."""
+        axis, iota = features[: self._axis], features[self._axis]
+        direct, through_axis = self._shape_jacobian(boundary, axis)
+        shape = np.asarray(direct) + np.einsum("va,abmn->vbmn", through_axis, slopes[: self._axis])
+        of_iota, rest = slopes[self._axis], slopes[self._axis + 1 :]
+        if self._magnetic:
+            local, series = rest[:_LOCAL], rest[_LOCAL:]
+            by_series, by_iota = self._reduced_jacobian(features[self._axis + 1 + _LOCAL :], iota)
+            reduced = np.tensordot(by_series, series, 1) + np.multiply.outer(by_iota, of_iota)
+            rest = np.concatenate([local[:TERMS], reduced, local[TERMS:]])
+        signed = np.sign(float(iota)) * of_iota[None]
+        largest = int(np.argmax(self._shape(boundary, axis)[: geometry.SECTIONS]))
+        full = self._chosen(np.concatenate([shape, signed, rest]), largest)
+        columns = full[:, :, self._index[:, 0], self._index[:, 1]]
+        found: np.ndarray = columns.reshape(len(full), -1) * self.scale
+        return found

@@ -28,7 +28,6 @@ from stellar_optimization.search.search_state import FEASIBLE, LARGEST_BOX
 
 MARGIN = 0.006  # part of the official tolerance of 0.01 that the search uses up
 CONSTRAINT_WEIGHT = 5.0
-FAILED = -10.0  # of an elastic problem's constraints where there is no equilibrium
 SMALLEST_BOX = 0.005  # smallest change of a scaled variable in one call of SLSQP worth making
 ITERATIONS = 25
 FAILURES_IN_A_ROW = 5  # solves without equilibrium after which one call of SLSQP is given up
@@ -111,8 +110,6 @@ class Search:
         """
         self.model = model
         self._limits = limits(model)
-        self._elastic = model.problem.elastic
-        self._stretch_price = model.problem.price / CONSTRAINT_WEIGHT
         self.progress = progress
         self._weight = weight
         self._nearer = list(nearer)
@@ -174,7 +171,7 @@ class Search:
         with contextlib.suppress(_Astray):
             scipy.optimize.minimize(
                 self._cost,
-                self._first(x, start),
+                np.append(x, start.objective),
                 jac=self._cost_gradient,
                 constraints={
                     "type": "ineq",
@@ -184,7 +181,6 @@ class Search:
                 bounds=[
                     *((value - box, value + box) for value in x),
                     self.model.problem.slack,
-                    *([(0.0, None)] if self._elastic else []),
                 ],
                 method="SLSQP",
                 options={"maxiter": ITERATIONS, "ftol": 1e-6},
@@ -255,33 +251,15 @@ class Search:
             self._last_jacobian = answer.jacobian
         return self._last_jacobian
 
-    # What SLSQP sees: y = (x, slack), where slack bounds the objective's terms from above; for an elastic
-    # problem y = (x, slack, stretch), where stretch is the largest violation of a limit, at a price. There
-    # a start may be far from any feasible point, which SLSQP takes for a contradiction and goes astray.
-
-    def _first(self, x: np.ndarray, point: Screening) -> np.ndarray:
-        y = np.append(x, point.objective)
-        if not self._elastic:
-            return y
-        return np.append(y, max(0.0, -float(self._room(point).min())))
-
-    def _room(self, point: Screening) -> np.ndarray:
-        """What is left of each limit, weighted; negative where one is violated."""
-        room = [
-            bound.sign * (limit - point.values[place]) / bound.scale
-            for place, bound, limit in self._limits
-        ]
-        return CONSTRAINT_WEIGHT * np.array(room)
+    # What SLSQP sees: y = (x, slack), where slack bounds the objective's terms from above.
 
     def _cost(self, y: np.ndarray) -> float:
         x = y[: self.model.size]
-        stretch = self._stretch_price * float(y[-1]) if self._elastic else 0.0
-        return float(y[x.size]) + self._roughness(x) + stretch
+        return float(y[x.size]) + self._roughness(x)
 
     def _cost_gradient(self, y: np.ndarray) -> np.ndarray:
         x = y[: self.model.size]
-        gradient = np.append(2 * self._weight * self.model.roughness**2 * x, 1.0)
-        return np.append(gradient, self._stretch_price) if self._elastic else gradient
+        return np.append(2 * self._weight * self.model.roughness**2 * x, 1.0)
 
     def _constraints(self, y: np.ndarray) -> np.ndarray:
         """Non-negative where feasible: slacks of the terms, then limits."""
@@ -290,15 +268,16 @@ class Search:
         if point is None:
             if self._failures >= FAILURES_IN_A_ROW:
                 raise _Astray
-            return np.full(TERMS + len(self._limits), FAILED if self._elastic else -1.0)
-        room = self._room(point) + (y[-1] if self._elastic else 0.0)
-        return np.concatenate([y[size] - point.values[:TERMS], room])
+            return np.full(TERMS + len(self._limits), -1.0)
+        room = [
+            bound.sign * (limit - point.values[place]) / bound.scale
+            for place, bound, limit in self._limits
+        ]
+        return np.concatenate([y[size] - point.values[:TERMS], CONSTRAINT_WEIGHT * np.array(room)])
 
     def _constraint_jacobian(self, y: np.ndarray) -> np.ndarray:
         jacobian: Any = self._jacobian(np.ascontiguousarray(y[: self.model.size]))
         room = [-bound.sign * jacobian[place] / bound.scale for place, bound, _ in self._limits]
         rows = np.concatenate([-jacobian[:TERMS], CONSTRAINT_WEIGHT * np.array(room)])
         slack = np.concatenate([np.ones(TERMS), np.zeros(len(room))])
-        if not self._elastic:
-            return np.column_stack([rows, slack])
-        return np.column_stack([rows, slack, 1.0 - slack])
+        return np.column_stack([rows, slack])

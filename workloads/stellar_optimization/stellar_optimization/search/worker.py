@@ -76,6 +76,7 @@ class Worker:
 
     def _continued(self, state: dict[str, Any], seed: int) -> Any:
         from stellar_optimization.search import journal
+        from stellar_optimization.search.linearised_search import LinearisedSearch
         from stellar_optimization.search.search import COUNTS, Progress, Search
 
         boundary = Boundary.from_json(state["boundary"])
@@ -95,7 +96,8 @@ class Worker:
             progress.origin = np.array(state["origin"])
             progress.journal = journal.from_json(state["journal"])
             progress.sharpest = tuple(map(np.array, state["sharpest_point"]))
-        return Search(model, progress, state["weight"], nearer)
+        kind = LinearisedSearch if problem.elastic else Search
+        return kind(model, progress, state["weight"], nearer)
 
     def _model(self, periods: int, modes: int, problem: Problem) -> Any:
         """Compiled once: a search may come back to fewer modes, and others have only other limits."""

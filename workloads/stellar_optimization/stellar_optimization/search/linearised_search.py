@@ -1,0 +1,191 @@
+"""The search for problems whose starts are far from feasible: steps on a model that bends as the measures do.
+
+A quasi-isodynamic residual is a mean of squares, of which a straight line says little a short step away. So
+each step is made on a model in which only VMEC++'s answer (axis, transform, field on the boundary) is taken
+as linear, and what is measured of it is computed as it is (the prox-linear method: J. V. Burke, Math.
+Programming 33, 260, 1985; Gauss-Newton for other than squares). The step stays in a box, which grows where
+the model was right and shrinks where it was not.
+
+Between two steps nothing has to be remembered but the point and the box: a search that continues another one
+makes the same next step, to the bit.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.optimize
+
+from stellar_optimization.search.journal import Answer
+from stellar_optimization.search.screening import TERMS, Linearised, Screening, ScreeningModel
+from stellar_optimization.search.search import Progress, Solved, limits, merit
+
+SMALLEST_BOX = 1e-4  # smallest change of a scaled variable worth trying
+LARGEST_BOX = 0.1
+SHRINKING = 0.35  # of the box after a step that did not keep its promise
+GROWING = 2.0  # after one that kept at least KEPT of it
+KEPT = 0.5
+TAKEN = 0.05  # share of the promise from which on a step is taken
+WORTHWHILE = 0.01  # promised gain, in the objective's unit, below which the search has settled
+JACOBIAN_WORK = 8  # solves that the derivatives of all that is linear cost
+ITERATIONS = 60  # of SLSQP on the model, which takes no solve
+PRECISION = 1e-5
+
+
+class LinearisedSearch:
+    """Improves a start with a penalty of weight * |roughness * x|^2 on short wavelengths."""
+
+    def __init__(
+        self,
+        model: ScreeningModel,
+        progress: Progress,
+        weight: float,
+        nearer: Sequence[np.ndarray] = (),
+    ) -> None:
+        """As `search.Search`; `progress.journal` holds the answer at its point, once there is one."""
+        self.model, self.progress = model, progress
+        self._weight, self._nearer = weight, list(nearer)
+        self._limits = limits(model)
+        self._price = model.problem.price
+        self._solved = Solved()
+
+    def advance(self, work: int) -> Progress:
+        """Do about `work` solves (derivatives count as JACOBIAN_WORK)."""
+        while work > 0 and not self.progress.settled:
+            work -= self._iterate()
+        return self.progress
+
+    def take_solved(self) -> Solved:
+        """All that was solved since the last call."""
+        solved, self._solved = self._solved, Solved()
+        return solved
+
+    def _iterate(self) -> int:
+        """One step, or the end of the search; returns the work that it took."""
+        progress = self.progress
+        known = self._known()
+        linear = None if known.screening is None else self.model.linearised(known.screening)
+        if linear is None:
+            progress.settled = True
+            return 1
+        self._differentiate(known, linear)
+        before = progress.solves
+        while not (progress.settled or self._step(linear)):
+            pass
+        return JACOBIAN_WORK + progress.solves - before
+
+    def _known(self) -> Answer:
+        """The answer at the point; of a new search at the start, or the first of `nearer` that has one."""
+        progress = self.progress
+        answer = progress.journal.get(progress.x.tobytes()) or self._solve(progress.x)
+        while answer.screening is None and self._nearer:
+            progress.x = self._nearer.pop(0)
+            answer = self._solve(progress.x)
+        if progress.values is None and answer.screening is not None:
+            self._take(answer.screening, answer)
+        return answer
+
+    def _solve(self, x: np.ndarray) -> Answer:
+        answer = Answer(self.model.evaluate(x))
+        self.progress.solves += 1
+        self.progress.failed_solves += answer.screening is None
+        answer.solve = self.progress.solves
+        self._solved.points.append((x, answer))
+        return answer
+
+    def _differentiate(self, known: Answer, linear: Linearised) -> None:
+        """Record the derivatives at the point, for whoever learns from the rows."""
+        self.progress.jacobians += 1
+        known.jacobian = linear.jacobian(np.zeros(self.model.size))
+        if all(known is not answer for _, answer in self._solved.points):
+            self._solved.late.append(known)
+
+    def _take(self, point: Screening, answer: Answer) -> None:
+        progress = self.progress
+        progress.x, progress.origin = point.x, point.x
+        progress.values, progress.cost = point.official, self._cost(point.x, point.values)
+        progress.journal = {point.x.tobytes(): answer}
+        problem, sharpest = self.model.problem, progress.sharpest
+        if sharpest is None or merit(problem, point.official) < merit(problem, sharpest[1]):
+            progress.sharpest = point.x, point.official
+
+    def _step(self, linear: Linearised) -> bool:
+        """Try the model's best step in the box; whether it was taken."""
+        progress = self.progress
+        step = self._best_step(linear)
+        promised = progress.cost - self._cost(progress.x + step, linear.values(step))
+        if promised < WORTHWHILE:
+            self._shrink()
+            return False
+        answer = self._solve(progress.x + step)
+        point = answer.screening
+        gained = -np.inf if point is None else progress.cost - self._cost(point.x, point.values)
+        if point is None or gained < TAKEN * promised:
+            self._shrink()
+            return False
+        self._take(point, answer)
+        if gained > KEPT * promised:
+            progress.box = min(GROWING * progress.box, LARGEST_BOX)
+        return True
+
+    def _shrink(self) -> None:
+        self.progress.box *= SHRINKING
+        self.progress.settled = self.progress.box < SMALLEST_BOX
+
+    def _cost(self, x: np.ndarray, values: np.ndarray) -> float:
+        """What the search makes small: objective, price of the largest violation, roughness."""
+        stretch = max(0.0, -float(self._room(values).min()))
+        return float(values[:TERMS].max()) + self._price * stretch + self._roughness(x)
+
+    def _roughness(self, x: np.ndarray) -> float:
+        return float(self._weight * np.sum((self.model.roughness * x) ** 2))
+
+    def _room(self, values: np.ndarray) -> np.ndarray:
+        """What is left of each limit; negative where one is violated."""
+        return np.array(
+            [
+                bound.sign * (limit - values[place]) / bound.scale
+                for place, bound, limit in self._limits
+            ]
+        )
+
+    def _best_step(self, linear: Linearised) -> np.ndarray:
+        """SLSQP on the model: y = (step, slack above the objective's terms, stretch of the limits)."""
+        x, size, box = self.progress.x, self.model.size, self.progress.box
+        seen: dict[str, np.ndarray] = {}
+
+        def values(step: np.ndarray) -> np.ndarray:
+            if "step" not in seen or not np.array_equal(seen["step"], step):
+                seen.clear()
+                seen["step"], seen["values"] = step.copy(), linear.values(step)
+            return seen["values"]
+
+        def cost(y: np.ndarray) -> float:
+            return float(y[size] + self._price * y[-1]) + self._roughness(x + y[:size])
+
+        def gradient(y: np.ndarray) -> np.ndarray:
+            smooth = 2 * self._weight * self.model.roughness**2 * (x + y[:size])
+            return np.append(smooth, [1.0, self._price])
+
+        def constraints(y: np.ndarray) -> np.ndarray:
+            found = values(y[:size])
+            return np.concatenate([y[size] - found[:TERMS], self._room(found) + y[-1]])
+
+        def constraint_jacobian(y: np.ndarray) -> np.ndarray:
+            slopes = linear.jacobian(y[:size])
+            room = [-bound.sign * slopes[place] / bound.scale for place, bound, _ in self._limits]
+            slack = np.repeat([[1.0, 0.0], [0.0, 1.0]], [TERMS, len(room)], 0)
+            return np.column_stack([np.concatenate([-slopes[:TERMS], np.array(room)]), slack])
+
+        here = values(np.zeros(size))
+        stretch = max(0.0, -float(self._room(here).min()))
+        found = scipy.optimize.minimize(
+            cost,
+            np.concatenate([np.zeros(size), [here[:TERMS].max(), stretch]]),
+            jac=gradient,
+            constraints={"type": "ineq", "fun": constraints, "jac": constraint_jacobian},
+            bounds=[*[(-box, box)] * size, self.model.problem.slack, (0.0, None)],
+            method="SLSQP",
+            options={"maxiter": ITERATIONS, "ftol": PRECISION},
+        )
+        step: np.ndarray = found.x[:size]
+        return step
