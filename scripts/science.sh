@@ -1,23 +1,25 @@
 #!/bin/sh
 # `make science`: a preset of the example, `full` unless named, without portal and service, on a Ray of its own.
 # Writes to .ml-platform/science; the same command again continues a run that was interrupted.
-# SEED=3 takes that seed instead of the preset's.
+# SEED=3 takes that seed instead of the preset's, PROBLEM=mhd_stable that problem.
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup-python.sh
 root=$PWD/.ml-platform/science
 uv=$PWD/.venv/bin/uv
-parameters=$(.venv/bin/python - "${1:-full}" "${SEED:-}" <<'PYTHON'
+parameters=$(.venv/bin/python - "${1:-full}" "${SEED:-}" "${PROBLEM:-}" <<'PYTHON'
 import json, sys, yaml
 with open("workloads/stellar_optimization/workload.yaml") as file:
     presets = yaml.safe_load(file)["presets"]
-_, preset, seed = sys.argv
+_, preset, seed, problem = sys.argv
 if preset not in presets:
     sys.exit(f"no preset {preset!r}; there are: {', '.join(presets)}")
-print(json.dumps(presets[preset]["parameters"] | ({"seed": int(seed)} if seed else {})))
+chosen = {"seed": int(seed)} if seed else {}
+chosen |= {"problem": problem} if problem else {}
+print(json.dumps(presets[preset]["parameters"] | chosen))
 PYTHON
 )
-run=$root/${1:-full}${SEED:+-seed-$SEED}
+run=$root/${1:-full}${PROBLEM:+-$PROBLEM}${SEED:+-seed-$SEED}
 # There may be more to learn from since: a surrogate that is finished is trained anew.
 if [ "${1:-full}" = surrogate ] && [ -f "$run/results/summary.json" ]; then rm -r "$run"; fi
 cd workloads/stellar_optimization

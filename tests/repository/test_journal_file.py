@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from commit_world import committing, new_repository, submission
+from foreign_writer import push
 
 from ml_platform.cluster.interface import Observed
 from ml_platform.job import Phase
@@ -112,6 +113,22 @@ def test_the_last_look_at_a_job_survives_what_goes_away_around_it(journal: Sqlit
     again = {"metadata": {"uid": "2", "namespace": row.team}, "status": {}}
     journal.observe(row.job_id, Observed(again, cluster="one"))
     assert journal.get(row.job_id).attempt == 0
+
+
+def test_a_copy_of_a_job_s_file_in_a_second_folder_changes_nothing_and_a_move_is_followed(
+    journal: SqliteJournal, repository: Path
+):
+    git = GitopsRepository(repository)
+    (row,) = journal.active()
+    folder, _, name = row.path.rpartition("/")
+    manifest = git.read_path(git.head(), row.path)
+    second = f"{folder.rpartition('/')[0]}/999/{name}"
+    for files in ({second: manifest}, {second: None}):
+        journal.sync(git, push(repository, files))
+        assert journal.get(row.job_id) == row
+    journal.sync(git, push(repository, {row.path: None, second: manifest}))
+    moved = journal.get(row.job_id)
+    assert (moved.path, moved.phase) == (second, Phase.SUBMITTED)
 
 
 def test_an_object_of_another_team_with_the_same_name_says_nothing(journal: SqliteJournal):

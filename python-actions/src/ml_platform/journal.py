@@ -99,6 +99,9 @@ class SqliteJournal:
                 log.warning("%s is passed over: %s", path, error)
                 continue
             before = self._database.load(place.job_id)
+            if before and _is_copy(row, before, commit):
+                log.warning("%s is passed over: the job is %s", path, before.path)
+                continue
             self._put(merged(row, before), before)
         for job_id, path in gone.items():
             known = self._database.load(job_id)
@@ -291,3 +294,9 @@ def _known(row: Row) -> Known:
         commit=row.commits[-1]["sha"],
         outcome=row.outcome,
     )
+
+
+def _is_copy(row: Row, before: Row, commit: CommitInfo) -> bool:
+    """Whether somebody put a job's file into a second folder and left the first where it was."""
+    moved = before.path in commit.removed
+    return row.active and before.active and row.path != before.path and not moved
