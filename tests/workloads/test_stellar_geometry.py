@@ -96,6 +96,29 @@ print(model.evaluate(5 * x))
     assert unsolvable == "None"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # compiles
+def test_the_model_of_a_step_agrees_with_what_the_solver_finds_a_small_step_away() -> None:
+    program = """
+import numpy as np
+from stellar_optimization.problems.quasi_isodynamic import MHD_STABLE
+from stellar_optimization.search.near_axis import near_axis
+from stellar_optimization.search.screening import ScreeningModel
+
+model = ScreeningModel(2, 2, MHD_STABLE)
+point = model.evaluate(model.variables(near_axis(2, 8.0, 1.6)))
+linear = model.linearised(point)
+step = 1e-5 * np.random.default_rng(1).normal(size=model.size)
+expected, found = linear.values(step), model.evaluate(point.x + step).values
+print(np.abs(expected - found).max() / np.abs(found - point.values).max())
+slope = (linear.values(1.01 * step) - linear.values(0.99 * step)) / 0.02
+print(np.abs(linear.jacobian(step) @ step - slope).max() / np.abs(slope).max())
+"""
+    of_the_solver, of_the_chain = _run("STELLAR_MAIN_PYTHON", "-c", program).split()
+    assert float(of_the_solver) < 0.05
+    assert float(of_the_chain) < 1e-4
+
+
 @pytest.mark.parametrize("name", ["coarse", "full"])
 def test_the_stored_low_fidelity_score_is_reproduced(name: str) -> None:
     path = str(DESIGNS / f"{name}.json")
