@@ -148,6 +148,12 @@ def test_the_stored_result_of_the_full_preset_is_above_the_published_score() -> 
     assert (load_design("full").score("high") or 0.0) > 0.978 > problem.published
 
 
+def test_the_stored_design_of_the_second_problem_is_feasible_by_the_evaluator() -> None:
+    design = load_design("simple_to_build")
+    assert (design.score("high", "simple_to_build") or 0.0) > 0.38
+    assert design.verdict("high") == "not evaluated"  # for the first problem
+
+
 def test_the_design_of_another_job_is_a_start(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     boundary = load_design("coarse").boundary

@@ -119,9 +119,19 @@ print(np.abs(linear.jacobian(step) @ step - slope).max() / np.abs(slope).max())
     assert float(of_the_chain) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["coarse", "full"])
-def test_the_stored_low_fidelity_score_is_reproduced(name: str) -> None:
-    path = str(DESIGNS / f"{name}.json")
-    arguments = ("-m", "stellar_optimization.problems.score", "--fidelity", "low", path)
-    result = json.loads(_run("STELLAR_SCORE_PYTHON", *arguments).splitlines()[-1])
-    assert result["score"] == pytest.approx(load_design(name).score("low"), abs=1e-5)
+SCORE = ("-m", "stellar_optimization.problems.score")
+STORED = [
+    ("coarse", "geometrical", "low"),
+    ("full", "geometrical", "low"),
+    ("simple_to_build", "simple_to_build", "low"),
+    pytest.param("full", "geometrical", "high", marks=pytest.mark.slow),
+    pytest.param("simple_to_build", "simple_to_build", "high", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("name", "problem", "fidelity"), STORED)
+def test_the_stored_official_score_is_reproduced(name: str, problem: str, fidelity: str) -> None:
+    arguments = ("--problem", problem, "--fidelity", fidelity, str(DESIGNS / f"{name}.json"))
+    result = json.loads(_run("STELLAR_SCORE_PYTHON", *SCORE, *arguments).splitlines()[-1])
+    assert result["score"] == pytest.approx(load_design(name).score(fidelity, problem), abs=1e-5)

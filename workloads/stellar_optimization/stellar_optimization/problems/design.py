@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FIRST_PROBLEM = "geometrical"
 DESIGNS = Path(__file__).resolve().parents[2] / "designs"
 
 
@@ -43,16 +44,25 @@ class Design:
     origin: str
     scores: list[dict[str, Any]]
 
-    def score(self, fidelity: str) -> float | None:
-        """Its official score at `fidelity`, None where it has none."""
-        return next((s["score"] for s in self.scores if s["fidelity"] == fidelity), None)
+    def score(self, fidelity: str, problem: str = FIRST_PROBLEM) -> float | None:
+        """Its official score at `fidelity` for a problem, None where it has none."""
+        said = self._said(fidelity, problem)
+        return said and said["score"]
 
-    def verdict(self, fidelity: str) -> float | str:
-        """Its official score at `fidelity`, or in words why it has none."""
-        said = next((s for s in self.scores if s["fidelity"] == fidelity), None)
+    def verdict(self, fidelity: str, problem: str = FIRST_PROBLEM) -> float | str:
+        """The same, or in words why it has none."""
+        said = self._said(fidelity, problem)
         if said is None:
             return "not evaluated"
         return said["score"] if said["score"] is not None else f"none: {said['error']}"
+
+    def _said(self, fidelity: str, problem: str) -> dict[str, Any] | None:
+        """What the evaluator said of it; entries without a problem are about the first one."""
+        wanted = fidelity, problem
+        found = (
+            s for s in self.scores if (s["fidelity"], s.get("problem", FIRST_PROBLEM)) == wanted
+        )
+        return next(found, None)
 
 
 def design_names() -> list[str]:

@@ -7,15 +7,17 @@ from stellar_optimization.problems.problem import Bound, Problem
 REFERENCE = (-1.0, 20.0)  # gradient length and aspect ratio from which P3's hypervolume is measured
 TARGETS = (8.0, 12.0, 6.0, 10.0)  # aspect ratios of P3's set of designs, one per search
 MAX_IOTA = 0.9  # of the search: more makes shapes that are hard to solve
-# What the search keeps from a limit beyond the usual margin, since its equilibria have fewer modes than the
-# evaluator's: those of its best designs were off by 0.08 and 0.001.
+# What the search keeps from a limit beyond the usual margin: its equilibria have fewer modes and surfaces
+# than those of the evaluator, and by so much were its best designs off there.
 RESIDUAL_RESERVE = 0.08
 MIRROR_RESERVE = 0.001
+IOTA_RESERVE = 0.003
+COMPRESSION_RESERVE = 0.06
 
 
-def _iota() -> Bound:
+def _iota(limit: float = 0.25) -> Bound:
     title = "Edge rotational transform per field period"
-    return Bound("iota_per_period", title, "at least", 0.25, 0.25, drifts=True)
+    return Bound("iota_per_period", title, "at least", limit, 0.25, drifts=True)
 
 
 def _residual(limit: float) -> Bound:
@@ -27,12 +29,18 @@ def _mirror(limit: float) -> Bound:
     return Bound("mirror_ratio", "Mirror ratio at the edge", "at most", limit, limit, drifts=True)
 
 
+def _compression(limit: float) -> Bound:
+    title = "Flux compression in bad curvature"
+    return Bound("flux_compression", title, "at most", limit, 0.9, drifts=True)
+
+
 def _guards(residual: float, mirror: float) -> tuple[Bound, ...]:
     """Limits of the search for a problem with these bounds."""
     return (
         Bound("iota_per_period", "Rotational transform", "at most", MAX_IOTA, 0.25),
         _residual(residual - RESIDUAL_RESERVE),
         _mirror(mirror - MIRROR_RESERVE),
+        _iota(0.25 + IOTA_RESERVE),
     )
 
 
@@ -71,19 +79,12 @@ MHD_STABLE = replace(
     title="MHD stable (P3)",
     evaluator="MHDStableQIStellarator",
     published=130.0,
-    guards=_guards(-3.5, 0.25),
+    guards=(*_guards(-3.5, 0.25), _compression(0.9 - COMPRESSION_RESERVE)),
     bounds=(
         _iota(),
         _residual(-3.5),
         _mirror(0.25),
-        Bound(
-            "flux_compression",
-            "Flux compression in bad curvature",
-            "at most",
-            0.9,
-            0.9,
-            drifts=True,
-        ),
+        _compression(0.9),
         Bound("vacuum_well", "Vacuum well", "at least", 0.0, 0.1, drifts=True),
     ),
 )

@@ -29,8 +29,8 @@ def optimise(job: Job, files: RunDirectory, state: State) -> dict[str, Any]:
         several = job.parameters.problem == ALL
         start = start_of(part.parameters)
         print(f"{state.problem.title}, start {start.name}: official score ", end="")
-        print(f"{start.verdict('high')} at high fidelity, ", end="")
-        print(f"{start.verdict('low')} at low fidelity. Origin: {start.origin}", flush=True)
+        print(f"{start.verdict('high', name)} at high fidelity, ", end="")
+        print(f"{start.verdict('low', name)} at low fidelity. Origin: {start.origin}", flush=True)
         campaign = Campaign(part, files, state)
         campaign.run()
         summary = write_results(campaign, files, start, f"{name}-" if several else "")

@@ -109,8 +109,8 @@ def _summary(state: State, start: Design) -> dict[str, Any]:
         "published_score": problem.published,
         "start": start.name,
         "start_origin": start.origin,
-        "start_official_score": start.verdict("high"),
-        "start_official_low_score": start.verdict("low"),
+        "start_official_score": start.verdict("high", problem.name),
+        "start_official_low_score": start.verdict("low", problem.name),
         f"screening_{problem.objective}": (
             problem.shown(best.objective) if best else now.get(problem.objective)
         ),
