@@ -9,6 +9,7 @@ import pytest
 import yaml
 from stellar_optimization.problems.design import DESIGNS, design_names, load_design
 from stellar_optimization.problems.geometrical import GEOMETRICAL as problem
+from stellar_optimization.problems.quasi_isodynamic import hypervolume
 from stellar_optimization.run.parameters import Job, Parameters
 from stellar_optimization.search.start import (
     ELLIPSE,
@@ -152,6 +153,15 @@ def test_the_stored_design_of_the_second_problem_is_feasible_by_the_evaluator() 
     design = load_design("simple_to_build")
     assert (design.score("high", "simple_to_build") or 0.0) > 0.38
     assert design.verdict("high") == "not evaluated"  # for the first problem
+
+
+def test_the_stored_designs_of_the_third_problem_are_feasible_and_score_as_a_set() -> None:
+    found = [load_design(f"mhd_stable_{aspect}").scores for aspect in (10, 12)]
+    high = [next(s for s in scores if s["fidelity"] == "high") for scores in found]
+    assert all(score["feasible"] for score in high)
+    front = [(score["gradient_length"], score["aspect_ratio"]) for score in high]
+    assert hypervolume(front) == pytest.approx(96.8, abs=0.05)
+    assert [hypervolume([one]) for one in front] == pytest.approx([s["score"] for s in high])
 
 
 def test_the_design_of_another_job_is_a_start(tmp_path: Path) -> None:

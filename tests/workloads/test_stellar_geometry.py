@@ -124,6 +124,9 @@ STORED = [
     ("coarse", "geometrical", "low"),
     ("full", "geometrical", "low"),
     ("simple_to_build", "simple_to_build", "low"),
+    ("mhd_stable_10", "mhd_stable", "low"),
+    pytest.param("mhd_stable_10", "mhd_stable", "high", marks=pytest.mark.slow),
+    pytest.param("mhd_stable_12", "mhd_stable", "high", marks=pytest.mark.slow),
     pytest.param("full", "geometrical", "high", marks=pytest.mark.slow),
     pytest.param("simple_to_build", "simple_to_build", "high", marks=pytest.mark.slow),
 ]
