@@ -17,7 +17,14 @@ import scipy.optimize
 
 from stellar_optimization.search.journal import Answer
 from stellar_optimization.search.screening import TERMS, Linearised, Screening, ScreeningModel
-from stellar_optimization.search.search import Progress, Solved, limits, merit
+from stellar_optimization.search.search import (
+    Progress,
+    Solved,
+    merit,
+    room_left,
+    room_slopes,
+    roughness,
+)
 
 SMALLEST_BOX = 1e-4  # smallest change of a scaled variable worth trying
 LARGEST_BOX = 0.1
@@ -44,7 +51,6 @@ class LinearisedSearch:
         """As `search.Search`; `progress.journal` holds the answer at its point, once there is one."""
         self.model, self.progress = model, progress
         self._weight, self._nearer = weight, list(nearer)
-        self._limits = limits(model)
         self._price = model.problem.price
         self._solved = Solved()
 
@@ -133,20 +139,11 @@ class LinearisedSearch:
 
     def _cost(self, x: np.ndarray, values: np.ndarray) -> float:
         """What the search makes small: objective, price of the largest violation, roughness."""
-        stretch = max(0.0, -float(self._room(values).min()))
+        stretch = max(0.0, -float(room_left(self.model, values).min()))
         return float(values[:TERMS].max()) + self._price * stretch + self._roughness(x)
 
     def _roughness(self, x: np.ndarray) -> float:
-        return float(self._weight * np.sum((self.model.roughness * x) ** 2))
-
-    def _room(self, values: np.ndarray) -> np.ndarray:
-        """What is left of each limit; negative where one is violated."""
-        return np.array(
-            [
-                bound.sign * (limit - values[place]) / bound.scale
-                for place, bound, limit in self._limits
-            ]
-        )
+        return roughness(self.model, self._weight, x)
 
     def _best_step(self, linear: Linearised) -> np.ndarray:
         """SLSQP on the model: y = (step, slack above the objective's terms, stretch of the limits)."""
@@ -168,16 +165,16 @@ class LinearisedSearch:
 
         def constraints(y: np.ndarray) -> np.ndarray:
             found = values(y[:size])
-            return np.concatenate([y[size] - found[:TERMS], self._room(found) + y[-1]])
+            return np.concatenate([y[size] - found[:TERMS], room_left(self.model, found) + y[-1]])
 
         def constraint_jacobian(y: np.ndarray) -> np.ndarray:
             slopes = linear.jacobian(y[:size])
-            room = [-bound.sign * slopes[place] / bound.scale for place, bound, _ in self._limits]
+            room = room_slopes(self.model, slopes)
             slack = np.repeat([[1.0, 0.0], [0.0, 1.0]], [TERMS, len(room)], 0)
-            return np.column_stack([np.concatenate([-slopes[:TERMS], np.array(room)]), slack])
+            return np.column_stack([np.concatenate([-slopes[:TERMS], room]), slack])
 
         here = values(np.zeros(size))
-        stretch = max(0.0, -float(self._room(here).min()))
+        stretch = max(0.0, -float(room_left(self.model, here).min()))
         found = scipy.optimize.minimize(
             cost,
             np.concatenate([np.zeros(size), [here[:TERMS].max(), stretch]]),

@@ -94,6 +94,25 @@ def _with_margin(bound: Bound) -> float:
     return bound.limit * (1 + math.copysign(MARGIN, bound.sign * bound.limit))
 
 
+def room_left(model: ScreeningModel, values: np.ndarray) -> np.ndarray:
+    """What is left of each of the `limits`, over the bound's scale; negative where one is violated."""
+    kept = limits(model)
+    return np.array(
+        [bound.sign * (limit - values[place]) / bound.scale for place, bound, limit in kept]
+    )
+
+
+def room_slopes(model: ScreeningModel, jacobian: np.ndarray) -> np.ndarray:
+    """Its derivatives, from those of the values."""
+    kept = limits(model)
+    return np.array([-bound.sign * jacobian[place] / bound.scale for place, bound, _ in kept])
+
+
+def roughness(model: ScreeningModel, weight: float, x: np.ndarray) -> float:
+    """The penalty on short wavelengths."""
+    return float(weight * np.sum((model.roughness * x) ** 2))
+
+
 class Search:
     """Improves `start` with a penalty of weight * |roughness * x|^2 on short wavelengths."""
 
@@ -109,7 +128,6 @@ class Search:
         `nearer`: what to begin with instead, one after the other, while the start has no equilibrium.
         """
         self.model = model
-        self._limits = limits(model)
         self.progress = progress
         self._weight = weight
         self._nearer = list(nearer)
@@ -234,7 +252,7 @@ class Search:
             self.progress.cost = cost
 
     def _roughness(self, x: np.ndarray) -> float:
-        return float(self._weight * np.sum((self.model.roughness * x) ** 2))
+        return roughness(self.model, self._weight, x)
 
     def _jacobian(self, x: np.ndarray) -> np.ndarray | None:
         """At x; where there is none the last one, so that SLSQP can step back."""
@@ -268,16 +286,13 @@ class Search:
         if point is None:
             if self._failures >= FAILURES_IN_A_ROW:
                 raise _Astray
-            return np.full(TERMS + len(self._limits), -1.0)
-        room = [
-            bound.sign * (limit - point.values[place]) / bound.scale
-            for place, bound, limit in self._limits
-        ]
-        return np.concatenate([y[size] - point.values[:TERMS], CONSTRAINT_WEIGHT * np.array(room)])
+            return np.full(TERMS + len(limits(self.model)), -1.0)
+        room = CONSTRAINT_WEIGHT * room_left(self.model, point.values)
+        return np.concatenate([y[size] - point.values[:TERMS], room])
 
     def _constraint_jacobian(self, y: np.ndarray) -> np.ndarray:
         jacobian: Any = self._jacobian(np.ascontiguousarray(y[: self.model.size]))
-        room = [-bound.sign * jacobian[place] / bound.scale for place, bound, _ in self._limits]
-        rows = np.concatenate([-jacobian[:TERMS], CONSTRAINT_WEIGHT * np.array(room)])
+        room = CONSTRAINT_WEIGHT * room_slopes(self.model, jacobian)
+        rows = np.concatenate([-jacobian[:TERMS], room])
         slack = np.concatenate([np.ones(TERMS), np.zeros(len(room))])
         return np.column_stack([rows, slack])

@@ -143,9 +143,8 @@ class SearchState:
         """
         share = parameters.stage_solves * parameters.modes / self.modes
         enough = self.feasible
-        if (
-            self.task.elastic
-        ):  # with few modes there may be no feasible design, and a first one is a beginning
+        if self.task.elastic:
+            # With few modes there may be no feasible design, and a first one is a beginning.
             last = self.modes == parameters.modes
             enough = not last or (self.feasible and parameters.max_solves == 0)
         return 0 < share <= self.solves - self.stage_began and enough

@@ -31,9 +31,8 @@ class State:
     step: int = 0
     seconds: float = 0.0  # of work, compilation counted
     cpu_seconds: float = 0.0  # of all workers and their evaluators, what a kill lost not counted
-    began: list[float] = field(
-        default_factory=lambda: [0.0, 0.0]
-    )  # both when this problem's turn came
+    # Both when this problem's turn came.
+    began: list[float] = field(default_factory=lambda: [0.0, 0.0])
     search_seconds: float | None = None  # when the search was over
     summaries: dict[str, dict[str, Any]] = field(default_factory=dict)  # of problems that are done
 
