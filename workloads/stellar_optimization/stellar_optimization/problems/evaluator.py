@@ -46,6 +46,12 @@ class OfficialEvaluator:
             "cpu_seconds": limit if late else 0.0,
         }
 
+    def close(self) -> None:
+        """End its process; the next question starts another."""
+        if self._process is not None:
+            self._process.communicate()  # it ends at the end of its input
+            self._process = None
+
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
             if not self._python.exists():

@@ -111,6 +111,9 @@ def _serve() -> None:
     # The solver writes to stdout from C++; only answers may go there.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    # Importing takes longer than a coarse solve, and no limit may count it.
+    from constellaration import forward_model, problems  # noqa: F401
+
     for line in sys.stdin:
         request = json.loads(line)
         _limit_cpu(request["limit"])
