@@ -129,6 +129,13 @@ def test_a_copy_of_a_job_s_file_in_a_second_folder_changes_nothing_and_a_move_is
     journal.sync(git, push(repository, {row.path: None, second: manifest}))
     moved = journal.get(row.job_id)
     assert (moved.path, moved.phase) == (second, Phase.SUBMITTED)
+    # The same in two steps, as careful people do it.
+    for files in ({row.path: manifest}, {second: None}):
+        journal.sync(git, push(repository, files))
+    back = journal.get(row.job_id)
+    assert (back.path, back.phase, back.active) == (row.path, Phase.SUBMITTED, True)
+    journal.sync(git, push(repository, {row.path: None}))
+    assert journal.get(row.job_id).phase is Phase.CANCELLED
 
 
 def test_an_object_of_another_team_with_the_same_name_says_nothing(journal: SqliteJournal):

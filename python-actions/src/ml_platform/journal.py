@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,11 @@ class SqliteJournal:
             self._put(merged(row, before), before)
         for job_id, path in gone.items():
             known = self._database.load(job_id)
-            if known is not None and known.active and known.path == path:
-                self._put(known.removed(commit), known)
+            if known is None or not known.active or known.path != path:
+                continue
+            copy = _copy_of(known, repository, commit)
+            # A copy that was passed over when it came is the job's file now.
+            self._put(replace(known, path=copy) if copy else known.removed(commit), known)
 
     # ── from the cluster ────────────────────────────────────────────────────────────────────────
 
@@ -300,3 +304,11 @@ def _is_copy(row: Row, before: Row, commit: CommitInfo) -> bool:
     """Whether somebody put a job's file into a second folder and left the first where it was."""
     moved = before.path in commit.removed
     return row.active and before.active and row.path != before.path and not moved
+
+
+def _copy_of(row: Row, repository: GitopsRepository, commit: CommitInfo) -> str | None:
+    """Where else among the team's folders a job's file is, whose own place has lost it."""
+    jobs = layout.jobs_folder(row.team)
+    shards = repository.folders(commit.sha, jobs)
+    paths = (f"{jobs}/{shard}/{row.job_id}.yaml" for shard in shards)
+    return next((path for path in paths if repository.oid(commit.sha, path)), None)

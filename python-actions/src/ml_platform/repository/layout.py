@@ -30,8 +30,12 @@ def shard(job_id: str, shards: int) -> str:
     return f"{int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % shards:03d}"
 
 
+def jobs_folder(team: str) -> str:
+    return f"jobs/{team}"
+
+
 def job_path(team: str, job_id: str, shards: int) -> str:
-    return f"jobs/{team}/{shard(job_id, shards)}/{job_id}.yaml"
+    return f"{jobs_folder(team)}/{shard(job_id, shards)}/{job_id}.yaml"
 
 
 def archive_path(team: str, job_id: str, committed_at: datetime) -> str:
