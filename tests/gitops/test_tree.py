@@ -102,7 +102,7 @@ def test_the_values_of_the_site_reach_every_place(tmp_path: Path):
         assert value not in rendered
     policies = yaml.safe_dump_all(render(tree / "platform/admission"), width=1000)
     assert f"'''{HERE['imageRegistry']}'''" in policies
-    assert f"'''{HERE['argoCdUser']}'''" in policies
+    assert f"'''{HERE['argoCdUsers']}'''" in policies
     queues = find(render(tree / "clusters/workload"), "Application", "queues")["spec"]
     assert queues["destination"]["name"] == HERE["workloadCluster"]
     assert queues["source"]["path"] == f"platform/queues/{HERE['workloadCluster']}"
@@ -112,7 +112,7 @@ HERE = {
     "repository": "https://git.elsewhere.example/plasma/jobs.git",
     "imageRegistry": "europe-docker.pkg.dev/plasma/images",
     "workloadCluster": "gpus",
-    "argoCdUser": "argocd@plasma.iam.gserviceaccount.com",
+    "argoCdUsers": "argocd@plasma.iam.gserviceaccount.com system:serviceaccount:argocd:deployer",
     "serviceImage": "europe-docker.pkg.dev/plasma/platform/service@sha256:" + "1" * 64,
     "portalImage": "europe-docker.pkg.dev/plasma/platform/portal@sha256:" + "2" * 64,
     "portalHost": "jobs.plasma.example",
