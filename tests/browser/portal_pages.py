@@ -63,7 +63,7 @@ class JobPage:
         done = self.step(title).get_by_role("time")
         expect(done).to_be_visible(timeout=seconds * 1000)
 
-    def expect_points(self, at_least: int, seconds: float = 120) -> None:
+    def expect_points(self, at_least: int, seconds: float = 480) -> None:
         """The chart says so many figures; its name counts them."""
         figures = "|".join((rf"[{at_least}-9]", r"\d{2,}"))
         named = self.page.get_by_role("figure", name=re.compile(rf"; (?:{figures}) figures"))

@@ -245,6 +245,7 @@ def test_a_broken_connection_is_tried_again_with_the_same_key_and_one_job(
     assert said[1].startswith("the platform answers again")
 
 
+@pytest.mark.usefixtures("short_patience")
 def test_a_connection_that_always_breaks_ends_in_a_sentence(shared_service: Service):
     port = int(shared_service.url.rpartition(":")[2])
     with (

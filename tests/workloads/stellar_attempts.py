@@ -31,7 +31,8 @@ TIMES = {"seconds", "cpu_seconds", "began", "search_seconds", "history"}
 SUMMARY_TIMES = {"search_seconds", "cpu_hours"}
 PATIENCE = 1200.0  # seconds; a busy machine takes that long to compile
 
-Victim = Literal["driver", "worker", "head"]
+# "machine": driver and head at the same moment.
+Victim = Literal["driver", "worker", "head", "machine"]
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,10 @@ class Attempt:
         time.sleep(kill.delay)  # waits for nothing: any moment between two checkpoints is meant
         if kill.victim == "worker":
             eventually(self._workers, PATIENCE)[0].kill()
-        elif kill.victim == "driver":
+        if kill.victim in ("driver", "machine"):
             self._process.kill()
             self._process.wait()
-        else:
+        if kill.victim in ("head", "machine"):
             self._head.kill()
             self._process.wait(PATIENCE)  # it has nothing to go on with, and must notice
             self._head.start()

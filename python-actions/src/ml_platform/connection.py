@@ -101,7 +101,7 @@ class Connection:
         """Whether there has ever been an answer: from then on, silence is taken to end."""
         return self._answered
 
-    def get(self, path: str, patience: Patience = BRIEF, /, **query: Any) -> httpx.Response:
+    def get(self, path: str, patience: Patience | None = None, /, **query: Any) -> httpx.Response:
         """A whole answer; tried again while the service cannot be reached or is too busy."""
         given = {name: value for name, value in query.items() if value is not None}
 
@@ -158,7 +158,8 @@ class Connection:
                 raise _error(response)
             yield response
 
-    def _tried(self, call: Callable[[], T], patience: Patience = BRIEF) -> T:
+    def _tried(self, call: Callable[[], T], patience: Patience | None = None) -> T:
+        patience = patience or BRIEF
         pause, until = FIRST_PAUSE, None
         while True:
             try:

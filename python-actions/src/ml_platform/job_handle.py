@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
-from ml_platform.connection import BRIEF, Connection, Patience
+from ml_platform.connection import Connection, Patience
 from ml_platform.errors import InputError, JobFailed
 from ml_platform.job import DNS_LABEL, JOB_ID_MAX, Phase
 from ml_platform.log_follower import LogFollower
@@ -66,9 +66,9 @@ class Job:
 
     def refresh(self) -> models.Job:
         """Ask the service how the job stands."""
-        return self._refreshed(BRIEF)
+        return self._refreshed()
 
-    def _refreshed(self, patience: Patience) -> models.Job:
+    def _refreshed(self, patience: Patience | None = None) -> models.Job:
         response = self._connection.get(f"/v1/jobs/{self.id}", patience)
         self._view = models.Job.model_validate_json(response.content, extra="ignore")
         return self._view
