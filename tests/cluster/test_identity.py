@@ -81,6 +81,7 @@ def test_a_job_submitted_through_the_kubecontext_takes_the_whole_road(
         agreed = on_cluster.walk(views)
         assert agreed[-1] == "succeeded" and "running" in agreed, on_cluster.why()
         on_cluster.wait_archived()
+        assert set(views().values()) == {"succeeded"}
         wait_until(lambda: on_cluster.workload is None, "its quota is free", 30)
         assert job.refresh().owner == f"user:{tools}/nightly"
         assert job.results().summary["progress"] == 3

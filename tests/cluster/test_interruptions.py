@@ -103,7 +103,7 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     The preempted one says why it waits. A cancelled job's Ray stops and what it had goes to others.
     """
     # Long enough for the old worker, which goes on for a minute without its head, not to finish.
-    headless = submitted(cluster, platform, team, 120, attempts=2)
+    headless = submitted(cluster, platform, team, 90, attempts=2)
     workerless = submitted(cluster, platform, team, 40, attempts=2)
     for job, kind in ((workerless, "worker"), (headless, "head")):
         job.wait_checkpoints(0, 3)
@@ -133,7 +133,7 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     wait_until(exit_record.exists, "the launcher has recorded the end", 60)
     assert json.loads(exit_record.read_text())["cause"] != "exit code 0"
     waiting.wait_archived()
-    for job, seconds in ((workerless, 40), (headless, 120), (preempted, 60)):
+    for job, seconds in ((workerless, 40), (headless, 90), (preempted, 60)):
         job.wait_phase("succeeded", seconds=500)
         job.wait_archived()
         check_resumed(job, seconds)
