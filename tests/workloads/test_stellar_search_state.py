@@ -67,6 +67,17 @@ def test_a_problem_that_few_modes_may_not_solve_goes_on_with_more_until_its_solv
     assert search.finished
 
 
+def test_such_a_problem_goes_on_with_more_modes_as_soon_as_few_are_feasible() -> None:
+    budget = Parameters(problem="simple_to_build", modes=3, stage_solves=40, max_solves=200)
+    search = SearchState({"m": 2}, 2, weight=0.1, usual_weight=0.1, problem="simple_to_build")
+    _find(search, 10, shape=[9.0, 0.3, -4.0, 0.1, 4.0])
+    search.turn(Parameters(problem="simple_to_build", modes=3, stage_solves=0, max_solves=200))
+    assert search.modes == 2  # waits until it has settled
+    search.turn(budget)
+    assert (search.modes, search.stage_began) == (3, 10)
+    assert [design["boundary"] for design in search.milestones] == [{"at": 10}]
+
+
 def test_the_last_stage_ends_the_search(search: SearchState) -> None:
     search.modes = 4
     _find(search, 71)

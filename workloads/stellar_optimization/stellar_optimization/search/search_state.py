@@ -144,8 +144,11 @@ class SearchState:
         share = parameters.stage_solves * parameters.modes / self.modes
         enough = self.feasible
         if self.task.elastic:
-            # With few modes there may be no feasible design, and a first one is a beginning.
             last = self.modes == parameters.modes
+            # From a feasible design on, a step with more modes gains more than the next one with these.
+            if share and self.feasible and not last:
+                return True
+            # With few modes there may be no feasible design, and a first one is a beginning.
             enough = not last or (self.feasible and parameters.max_solves == 0)
         return 0 < share <= self.solves - self.stage_began and enough
 
