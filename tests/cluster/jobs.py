@@ -109,10 +109,16 @@ class JobOnCluster:
         )
         wait_until(lambda: self.rayjob is None, f"{self.id} is pruned", seconds)
 
-    def walk(self, views: Callable[[], Document], seconds: float = 300.0) -> list[str]:
+    def walk(
+        self,
+        views: Callable[[], Document],
+        then: Callable[[str], None] = lambda _: None,
+        seconds: float = 300.0,
+    ) -> list[str]:
         """Follow it to its end; the phases at which all `views` (by name) said the same.
 
         A view is asked only where the job may stand still: what moved meanwhile is not compared.
+        `then` is told of each phase on which they have agreed.
         """
         agreed: list[str] = []
 
@@ -124,6 +130,7 @@ class JobOnCluster:
             if self.job.status == before:
                 assert seen == dict.fromkeys(seen, before)
                 agreed.append(before)
+                then(before)
             return False
 
         wait_until(over, f"{self.id} has ended", seconds, pause=0.2, explain=self.why)

@@ -59,14 +59,10 @@ def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
     page = portal.submit(values, lambda _: None)
     job = platform.client.get_job(page.rpartition("/")[2])
     on_cluster = JobOnCluster(cluster, job, guests_team)
-
-    def views() -> dict[str, str]:
-        seen = _seen_by_all(platform, portal, job.id)
-        if set(seen.values()) == {"queued"}:
-            stop_queue(cluster, "None")
-        return seen
-
-    agreed = on_cluster.walk(views)
+    agreed = on_cluster.walk(
+        lambda: _seen_by_all(platform, portal, job.id),
+        lambda phase: stop_queue(cluster, "None") if phase == "queued" else None,
+    )
     assert agreed[-1] == "succeeded", on_cluster.why()
     assert [phase for phase in ROAD if phase in agreed] == agreed
     assert {"queued", "starting", "running"} <= set(agreed)
