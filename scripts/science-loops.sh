@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seeds=${SEEDS:-0 1 2}
 for seed in $seeds; do
-    [ -f ".ml-platform/science/loop-seed-$seed/results/summary.json" ] || SEED=$seed sh scripts/science.sh loop
+    [ -f ".ml-platform/science/loop-seed-$seed/results/summary.json" ] || SET='' PROBLEM='' SEED=$seed sh scripts/science.sh loop
 done
 .venv/bin/python - $seeds <<'PYTHON'
 import json, sys

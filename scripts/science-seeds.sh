@@ -8,7 +8,7 @@ for seed in $seeds; do
     run=.ml-platform/science/quick-seed-$seed
     [ ! -f "$run/results/summary.json" ] || continue
     began=$(date +%s)
-    SEED=$seed sh scripts/science.sh quick
+    SET='' PROBLEM='' SEED=$seed sh scripts/science.sh quick
     echo "$(($(date +%s) - began))" >"$run/seconds"
 done
 .venv/bin/python - $seeds <<'PYTHON'

@@ -9,25 +9,29 @@ sh scripts/setup-python.sh
 root=$PWD/.ml-platform/science
 uv=$PWD/.venv/bin/uv
 parameters=$(.venv/bin/python - "${1:-full}" "${SEED:-}" "${PROBLEM:-}" "${SET:-}" <<'PYTHON'
-import json, jsonschema, sys, yaml
-with open("workloads/stellar_optimization/workload.yaml") as file:
-    workload = yaml.safe_load(file)
-presets = workload["presets"]
+import json, sys
+from pathlib import Path
+from ml_platform.errors import InputError
+from ml_platform.workload import load_workload
 _, preset, seed, problem, others = sys.argv
-if preset not in presets:
-    sys.exit(f"no preset {preset!r}; there are: {', '.join(presets)}")
-chosen = {"seed": int(seed)} if seed else {}
-chosen |= {"problem": problem} if problem else {}
-for word in others.split():
-    name, _, value = word.partition("=")
-    chosen[name] = yaml.safe_load(value)
-parameters = presets[preset]["parameters"] | chosen
-for error in jsonschema.Draft202012Validator(workload["parameters"]).iter_errors(parameters):
-    sys.exit(f"{error.json_path.removeprefix('$.')}: {error.message}")
-print(json.dumps(parameters))
+words = [f"seed={seed}"] * bool(seed) + [f"problem={problem}"] * bool(problem) + others.split()
+chosen = {}
+for word in words:
+    name, equals, value = word.partition("=")
+    if not (name and equals) or name in chosen:
+        sys.exit(f"SET: {word!r} is given twice" if name in chosen else f"SET: {word!r} is not NAME=VALUE")
+    try:
+        chosen[name] = json.loads(value)
+    except json.JSONDecodeError:
+        chosen[name] = value
+workload = load_workload(Path("workloads/stellar_optimization"))
+try:
+    print(json.dumps(workload.resolve_parameters(chosen, workload.preset(preset))))
+except InputError as error:
+    sys.exit(f"{error.field}: {error.message}; {error.hint}")
 PYTHON
 )
-run=$root/${1:-full}${PROBLEM:+-$PROBLEM}${SEED:+-seed-$SEED}${SET:+-$(echo "$SET" | tr ' =/' '---')}
+run=$root/${1:-full}${PROBLEM:+-$PROBLEM}${SEED:+-seed-$SEED}${SET:+-$(printf %s "$SET" | tr -c '[:alnum:]_.' -)}
 # There may be more to learn from since: a surrogate that is finished is trained anew.
 if [ "${1:-full}" = surrogate ] && [ -f "$run/results/summary.json" ]; then rm -r "$run"; fi
 cd workloads/stellar_optimization

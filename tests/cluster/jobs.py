@@ -112,13 +112,13 @@ class JobOnCluster:
     def walk(
         self,
         views: Callable[[], Document],
-        then: Callable[[str], None] = lambda _: None,
+        on_agreed: Callable[[str], None] = lambda _: None,
         seconds: float = 300.0,
     ) -> list[str]:
         """Follow it to its end; the phases at which all `views` (by name) said the same.
 
         A view is asked only where the job may stand still: what moved meanwhile is not compared.
-        `then` is told of each phase on which they have agreed.
+        `on_agreed` is told of each phase on which they have agreed.
         """
         agreed: list[str] = []
 
@@ -130,7 +130,7 @@ class JobOnCluster:
             if self.job.status == before:
                 assert seen == dict.fromkeys(seen, before)
                 agreed.append(before)
-                then(before)
+                on_agreed(before)
             return False
 
         wait_until(over, f"{self.id} has ended", seconds, pause=0.2, explain=self.why)

@@ -25,13 +25,14 @@ ROAD = ["submitted", "queued", "starting", "running", "succeeded"]
 
 @pytest.fixture
 def guests_team(cluster: Cluster) -> Iterator[str]:
+    """Its queue is held at first, so that its job is seen to wait."""
     add_team(cluster, TEAM, quota={"test": 1})
-    stop_queue(cluster, "Hold")
+    set_stop_policy(cluster, "Hold")
     yield TEAM
     remove_team(cluster, TEAM)
 
 
-def stop_queue(cluster: Cluster, policy: str) -> None:
+def set_stop_policy(cluster: Cluster, policy: str) -> None:
     cluster.objects.patch(API, "LocalQueue", TEAM, {"spec": {"stopPolicy": policy}}, TEAM)
 
 
@@ -61,7 +62,7 @@ def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
     on_cluster = JobOnCluster(cluster, job, guests_team)
     agreed = on_cluster.walk(
         lambda: _seen_by_all(platform, portal, job.id),
-        lambda phase: stop_queue(cluster, "None") if phase == "queued" else None,
+        lambda phase: set_stop_policy(cluster, "None") if phase == "queued" else None,
     )
     assert agreed[-1] == "succeeded", on_cluster.why()
     assert [phase for phase in ROAD if phase in agreed] == agreed

@@ -134,7 +134,25 @@ def test_a_copy_of_a_job_s_file_in_a_second_folder_changes_nothing_and_a_move_is
         journal.sync(git, push(repository, files))
     back = journal.get(row.job_id)
     assert (back.path, back.phase, back.active) == (row.path, Phase.SUBMITTED, True)
-    journal.sync(git, push(repository, {row.path: None}))
+    assert back.commits[-1]["sha"] == git.head()
+    assert git.read_path(back.manifest_commit, back.path) == manifest
+
+
+@pytest.mark.parametrize(
+    ("folder", "content"), [("999", None), ("backup", ...), ("999", b"kind: RayJob\n")]
+)
+def test_a_job_is_cancelled_with_its_file_where_no_copy_of_it_stays(
+    journal: SqliteJournal, repository: Path, folder: str, content: bytes | None
+):
+    """`content` of the copy once the file is gone: None for none, ... for that of the file."""
+    git = GitopsRepository(repository)
+    (row,) = journal.active()
+    team, _, name = row.path.rsplit("/", 2)
+    manifest = git.read_path(git.head(), row.path)
+    second = f"{team}/{folder}/{name}"
+    journal.sync(git, push(repository, {second: manifest}))
+    left = manifest if content is ... else content
+    journal.sync(git, push(repository, {row.path: None, second: left}))
     assert journal.get(row.job_id).phase is Phase.CANCELLED
 
 

@@ -66,7 +66,8 @@ def token_of_ada(service: Service) -> str:
 
 
 def refused() -> MlPlatformError:
-    with PlatformClient() as client, pytest.raises(MlPlatformError) as caught:
+    """What a client that soon gives up says."""
+    with PlatformClient(patience=1.0) as client, pytest.raises(MlPlatformError) as caught:
         client.me()
     return caught.value
 
@@ -164,7 +165,6 @@ REFUSALS = {
 }
 
 
-@pytest.mark.usefixtures("short_patience")
 @pytest.mark.parametrize("status", REFUSALS)
 def test_a_cluster_that_does_not_tell_is_named_with_the_context_and_the_fix(
     use: Use, api: ApiServerDouble, tmp_path: Path, status: int
@@ -179,7 +179,6 @@ def test_a_cluster_that_does_not_tell_is_named_with_the_context_and_the_fix(
     assert error.hint
 
 
-@pytest.mark.usefixtures("short_patience")
 def test_a_cluster_that_is_down_is_named(use: Use, api: ApiServerDouble):
     use({"token": "x"})
     api.close()
@@ -230,7 +229,6 @@ def test_an_unknown_context_is_named(use: Use, monkeypatch: pytest.MonkeyPatch):
     assert "kubectl" in str(error.hint)
 
 
-@pytest.mark.usefixtures("short_patience")
 def test_the_service_is_reached_through_the_api_server(
     shared_service: Service, tmp_path: Path, api: ApiServerDouble, monkeypatch: pytest.MonkeyPatch
 ):

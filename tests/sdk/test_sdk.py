@@ -27,8 +27,11 @@ from ml_platform import (
 _keys = (f"sdk-{number}" for number in itertools.count())
 
 
-def client_of(service: Service, user: str = ADA, url: str | None = None) -> PlatformClient:
-    return PlatformClient(url or service.url, service.backstage.token_of(user, *GROUPS[user]))
+def client_of(
+    service: Service, user: str = ADA, url: str | None = None, **options: float
+) -> PlatformClient:
+    token = service.backstage.token_of(user, *GROUPS[user])
+    return PlatformClient(url or service.url, token, **options)
 
 
 @pytest.fixture
@@ -245,12 +248,11 @@ def test_a_broken_connection_is_tried_again_with_the_same_key_and_one_job(
     assert said[1].startswith("the platform answers again")
 
 
-@pytest.mark.usefixtures("short_patience")
 def test_a_connection_that_always_breaks_ends_in_a_sentence(shared_service: Service):
     port = int(shared_service.url.rpartition(":")[2])
     with (
         breaking_proxy(port, b"/v1/me", 100) as url,
-        client_of(shared_service, url=url) as client,
+        client_of(shared_service, url=url, patience=1.0) as client,
         pytest.raises(ServiceUnavailableError, match="does not answer"),
     ):
         client.me()

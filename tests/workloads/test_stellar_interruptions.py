@@ -17,10 +17,13 @@ SHORT = {**SEARCH, "modes": 2, "max_solves": 20}
 SET = {"problem": "mhd_stable", "start": "usual", "ellipse_periods": 2, "ellipse_aspect": 8.0}
 
 
-def test_a_search_whose_driver_worker_and_head_were_killed_ends_with_the_same_result(
+def test_a_search_whose_driver_head_and_a_worker_were_killed_ends_with_the_same_result(
     tmp_path: Path, ray_head: RayHead
 ) -> None:
-    """The short form: each attempt has to compile anew, and a driver needs a minute to miss its head."""
+    """The short form, with driver and head killed at once; the slow one kills them one by one.
+
+    Each attempt compiles for half a minute, and a driver needs a minute to miss its head.
+    """
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     undisturbed = Attempt(alone, 0, ray_head, SHORT).finish()
     kills = [Kill("machine", 3, 0.2), Kill("worker", 6, 0.0)]

@@ -68,14 +68,33 @@ def test_a_problem_that_few_modes_may_not_solve_goes_on_with_more_until_its_solv
 
 
 def test_such_a_problem_goes_on_with_more_modes_as_soon_as_few_are_feasible() -> None:
-    budget = Parameters(problem="simple_to_build", modes=3, stage_solves=40, max_solves=200)
+    budget = Parameters(problem="simple_to_build", modes=4, stage_solves=40, max_solves=200)
     search = SearchState({"m": 2}, 2, weight=0.1, usual_weight=0.1, problem="simple_to_build")
     _find(search, 10, shape=[9.0, 0.3, -4.0, 0.1, 4.0])
     search.turn(Parameters(problem="simple_to_build", modes=3, stage_solves=0, max_solves=200))
     assert search.modes == 2  # waits until it has settled
-    search.turn(budget)
-    assert (search.modes, search.stage_began) == (3, 10)
+    for _ in range(2):  # again by an attempt that resumes before the stage's first slice
+        search.turn(budget)
+        assert (search.modes, search.stage_began) == (3, 10)
     assert [design["boundary"] for design in search.milestones] == [{"at": 10}]
+
+
+def test_such_a_problem_takes_its_time_where_smoothness_was_asked_for() -> None:
+    budget = Parameters(problem="simple_to_build", modes=3, stage_solves=40, max_solves=200)
+    search = SearchState({"m": 2}, 2, weight=0.3, usual_weight=0.1, problem="simple_to_build")
+    for solves, modes in ((10, 2), (61, 3)):
+        _find(search, solves, shape=[9.0, 0.3, -4.0, 0.1, 4.0])
+        search.turn(budget)
+        assert search.modes == modes
+
+
+def test_a_search_that_joins_another_looks_at_its_design_first() -> None:
+    budget = Parameters(problem="simple_to_build", modes=4, stage_solves=40, max_solves=200)
+    search = SearchState({"m": 2}, 2, weight=0.1, usual_weight=0.1, problem="simple_to_build")
+    _find(search, 10, shape=[9.0, 0.3, -4.0, 0.1, 4.0])
+    search.join({"modes": 3, "weight": 0.1, "boundary": {"of": "another"}}, 1)
+    search.turn(budget)
+    assert (search.modes, search.boundary, search.milestones) == (3, {"of": "another"}, [])
 
 
 def test_the_last_stage_ends_the_search(search: SearchState) -> None:

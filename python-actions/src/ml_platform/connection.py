@@ -69,9 +69,9 @@ class Outage:
 class Connection:
     """A service and who we are to it. Answers are plain JSON, text or bytes."""
 
-    def __init__(self, way: Way, timeout: float) -> None:
+    def __init__(self, way: Way, timeout: float, patience: Patience = BRIEF) -> None:
         self.way = way
-        self._timeout = timeout
+        self._timeout, self._patience = timeout, patience
         self._answered = False
         self._outage = Outage()
         self._lock = threading.Lock()
@@ -159,7 +159,7 @@ class Connection:
             yield response
 
     def _tried(self, call: Callable[[], T], patience: Patience | None = None) -> T:
-        patience = patience or BRIEF
+        patience = patience or self._patience
         pause, until = FIRST_PAUSE, None
         while True:
             try:

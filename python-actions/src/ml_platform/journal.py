@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,12 +86,10 @@ class SqliteJournal:
     def _take(
         self, repository: GitopsRepository, commit: CommitInfo, manifests: dict[str, Any]
     ) -> None:
-        gone = {place.job_id: path for path in commit.removed if (place := layout.place(path))}
         for path, oid in commit.added.items():
             place = layout.place(path)
             if place is None:
                 continue
-            gone.pop(place.job_id, None)
             try:
                 manifest = manifests.get(path) or read_manifest(repository.read(oid))
                 row = row_from_manifest(place, path, manifest, commit)
@@ -104,13 +101,14 @@ class SqliteJournal:
                 log.warning("%s is passed over: the job is %s", path, before.path)
                 continue
             self._put(merged(row, before), before)
-        for job_id, path in gone.items():
-            known = self._database.load(job_id)
+        for path in commit.removed:
+            place = layout.place(path)
+            known = self._database.load(place.job_id) if place else None
             if known is None or not known.active or known.path != path:
                 continue
-            copy = _copy_of(known, repository, commit)
             # A copy that was passed over when it came is the job's file now.
-            self._put(replace(known, path=copy) if copy else known.removed(commit), known)
+            copy = _copy_of(known, repository, commit)
+            self._put(merged(copy, known) if copy else known.removed(commit), known)
 
     # ── from the cluster ────────────────────────────────────────────────────────────────────────
 
@@ -306,9 +304,18 @@ def _is_copy(row: Row, before: Row, commit: CommitInfo) -> bool:
     return row.active and before.active and row.path != before.path and not moved
 
 
-def _copy_of(row: Row, repository: GitopsRepository, commit: CommitInfo) -> str | None:
-    """Where else among the team's folders a job's file is, whose own place has lost it."""
-    jobs = layout.jobs_folder(row.team)
-    shards = repository.folders(commit.sha, jobs)
-    paths = (f"{jobs}/{shard}/{row.job_id}.yaml" for shard in shards)
-    return next((path for path in paths if repository.oid(commit.sha, path)), None)
+def _copy_of(known: Row, repository: GitopsRepository, commit: CommitInfo) -> Row | None:
+    """The job as another folder of its team has it, whose own place has lost its file."""
+    for shard in repository.folders(commit.sha, layout.jobs_folder(known.team)):
+        path = layout.job_file(known.team, shard, known.job_id)
+        place = layout.place(path)
+        if place is None:
+            continue
+        try:
+            manifest = read_manifest(repository.read_path(commit.sha, path))
+            return row_from_manifest(place, path, manifest, commit)
+        except NotFoundError:
+            continue
+        except ValueError as error:
+            log.warning("%s is passed over: %s", path, error)
+    return None

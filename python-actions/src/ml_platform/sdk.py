@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from ml_platform.connection import Connection, Said
+from ml_platform.connection import BRIEF, Connection, Patience, Said
 from ml_platform.errors import InputError
 from ml_platform.job import JobSpec
 from ml_platform.job_handle import Answer, Job, Receipt, nothing_said
@@ -54,7 +54,8 @@ class PlatformClient:
     `server` and `token` come from ML_PLATFORM_SERVER and ML_PLATFORM_TOKEN when left out. Without
     an address it is the platform of the kubecontext ML_PLATFORM_CONTEXT; then the one that
     `ml-platform up` runs on this machine; then the one of the current kubecontext's cluster, with
-    the kubeconfig's bearer token. `timeout` (seconds) is for one answer, not for a job.
+    the kubeconfig's bearer token. `timeout` (seconds) is for one answer, not for a job; for
+    `patience` (seconds) a call to a service that is silent or too busy is tried again.
     `on_message` hears what actions say while they work: the message and its level.
     """
 
@@ -64,9 +65,11 @@ class PlatformClient:
         token: str | None = None,
         *,
         timeout: float = 30.0,
+        patience: float = BRIEF.seconds,
         on_message: Said = nothing_said,
     ) -> None:
-        self._connection = Connection(way_to_service(Settings(), server, token), timeout)
+        way = way_to_service(Settings(), server, token)
+        self._connection = Connection(way, timeout, Patience(patience))
         self._said = on_message
 
     def __enter__(self) -> Self:

@@ -48,7 +48,9 @@ def make_tree(layout: Layout) -> None:
     shutil.copytree(SITE / "gitops", tree, dirs_exist_ok=True)
     site = tree / "site" / "site.yaml"
     address = f"repository: file://{layout.repository}"
-    site.write_text(re.sub(r"repository: \S+", address, site.read_text()))
+    text = re.sub(r"repository: \S+", address, site.read_text())
+    # Argo CD's own name is the second of two, as where several clusters know it by different ones.
+    site.write_text(text.replace("argoCdUsers: ", "argoCdUsers: argocd@elsewhere.example.org "))
     gitops_folder.apply(tree, gitops_folder.changes(tree))
 
 

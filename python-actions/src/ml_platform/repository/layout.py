@@ -35,7 +35,12 @@ def jobs_folder(team: str) -> str:
 
 
 def job_path(team: str, job_id: str, shards: int) -> str:
-    return f"{jobs_folder(team)}/{shard(job_id, shards)}/{job_id}.yaml"
+    return job_file(team, shard(job_id, shards), job_id)
+
+
+def job_file(team: str, shard: str, job_id: str) -> str:
+    """The file of a job in one of its team's folders, which need not be the one that it belongs in."""
+    return f"{jobs_folder(team)}/{shard}/{job_id}.yaml"
 
 
 def archive_path(team: str, job_id: str, committed_at: datetime) -> str:

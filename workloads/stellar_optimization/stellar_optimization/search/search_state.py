@@ -142,15 +142,22 @@ class SearchState:
         With fewer modes solves are cheaper, and the share is larger in proportion.
         """
         share = parameters.stage_solves * parameters.modes / self.modes
-        enough = self.feasible
-        if self.task.elastic:
-            last = self.modes == parameters.modes
-            # From a feasible design on, a step with more modes gains more than the next one with these.
-            if share and self.feasible and not last:
-                return True
-            # With few modes there may be no feasible design, and a first one is a beginning.
-            enough = not last or (self.feasible and parameters.max_solves == 0)
-        return 0 < share <= self.solves - self.stage_began and enough
+        had_its_share = 0 < share <= self.solves - self.stage_began
+        if not self.task.elastic:
+            return had_its_share and self.feasible
+        if self.modes == parameters.modes:
+            return had_its_share and self.feasible and parameters.max_solves == 0
+        # With few modes there may be no feasible design, and a first one is a beginning.
+        return had_its_share or (share > 0 and self._has_use_for_more_modes())
+
+    def _has_use_for_more_modes(self) -> bool:
+        """Whether a step with more modes gains more than the next one with these.
+
+        So it is from a feasible design of this stage on, unless smoothness was asked for because
+        more modes have no equilibrium.
+        """
+        begun = self.solves > self.stage_began
+        return begun and self.feasible and self.weight == self.usual_weight
 
     @property
     def task(self) -> Problem:
