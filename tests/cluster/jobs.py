@@ -90,7 +90,7 @@ class JobOnCluster:
             explain=self.why,
         )
 
-    def wait_checkpoints(self, attempt: int, count: int, seconds: float = 240.0) -> None:
+    def wait_checkpoints(self, attempt: int, count: int, seconds: float = 480.0) -> None:
         wait_until(
             lambda: self.checkpoints(attempt) >= count,
             f"attempt {attempt} of {self.id} has {count} checkpoints",

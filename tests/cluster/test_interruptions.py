@@ -13,7 +13,7 @@ from testbed.waiting import wait_until
 
 pytestmark = [
     pytest.mark.usefixtures("real_pods", "own_processes"),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1500),
 ]
 CONTROLLERS = (
     "redis",
