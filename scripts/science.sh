@@ -9,24 +9,18 @@ sh scripts/setup-python.sh
 root=$PWD/.ml-platform/science
 uv=$PWD/.venv/bin/uv
 parameters=$(.venv/bin/python - "${1:-full}" "${SEED:-}" "${PROBLEM:-}" "${SET:-}" <<'PYTHON'
-import json, sys
+import json, sys, typer
 from pathlib import Path
+from ml_platform.cli.submit import given_parameters
 from ml_platform.errors import InputError
 from ml_platform.workload import load_workload
 _, preset, seed, problem, others = sys.argv
 words = [f"seed={seed}"] * bool(seed) + [f"problem={problem}"] * bool(problem) + others.split()
-chosen = {}
-for word in words:
-    name, equals, value = word.partition("=")
-    if not (name and equals) or name in chosen:
-        sys.exit(f"SET: {word!r} is given twice" if name in chosen else f"SET: {word!r} is not NAME=VALUE")
-    try:
-        chosen[name] = json.loads(value)
-    except json.JSONDecodeError:
-        chosen[name] = value
 workload = load_workload(Path("workloads/stellar_optimization"))
 try:
-    print(json.dumps(workload.resolve_parameters(chosen, workload.preset(preset))))
+    print(json.dumps(workload.resolve_parameters(given_parameters(words), workload.preset(preset))))
+except typer.BadParameter as error:
+    sys.exit(f"SET: {error.message}")
 except InputError as error:
     sys.exit(f"{error.field}: {error.message}; {error.hint}")
 PYTHON

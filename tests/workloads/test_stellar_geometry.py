@@ -16,12 +16,16 @@ from stellar_optimization.problems.design import DESIGNS, load_design
 from stellar_optimization.problems.evaluator import OfficialEvaluator
 
 
-def _run(variable: str, *arguments: str) -> str:
+def _python(variable: str) -> str:
     python = os.environ.get(variable)
-    if not python:
+    if not python:  # `make test` sets it; a single file run by hand may not have built the images
         pytest.skip(f"{variable} does not name a Python of the workload")
+    return python
+
+
+def _run(variable: str, *arguments: str) -> str:
     done = subprocess.run(
-        [python, *arguments],
+        [_python(variable), *arguments],
         cwd=DESIGNS.parent,
         env={**os.environ, "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -148,11 +152,8 @@ STORED = [
 
 @pytest.fixture(scope="module")
 def evaluator() -> Iterator[OfficialEvaluator]:
-    """As jobs ask it: one process, since it imports for a quarter of a minute."""
-    python = os.environ.get("STELLAR_SCORE_PYTHON")
-    if not python:
-        pytest.skip("STELLAR_SCORE_PYTHON does not name a Python of the workload")
-    evaluator = OfficialEvaluator(Path(python), high_limit=1200)
+    """As jobs ask it: one process, since its imports take longer than a coarse solve."""
+    evaluator = OfficialEvaluator(Path(_python("STELLAR_SCORE_PYTHON")), high_limit=1200)
     yield evaluator
     evaluator.close()
 

@@ -51,7 +51,7 @@ def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person
     workload, version = _image(image)
     request: dict[str, Any] = {
         "preset": preset,
-        "parameters": _parameters(param) if param else None,
+        "parameters": given_parameters(param) if param else None,
         "pool": pool,
         "workers": workers,
         "team": team,
@@ -96,7 +96,8 @@ def _watched(job: Job, output: Format) -> None:
             print_json(job.view)
 
 
-def _parameters(texts: list[str]) -> dict[str, Any]:
+def given_parameters(texts: list[str]) -> dict[str, Any]:
+    """Parameters by name; raises typer.BadParameter for one that is no NAME=VALUE or is given twice."""
     found: dict[str, Any] = {}
     for name, value in map(_parameter, texts):
         if name in found:

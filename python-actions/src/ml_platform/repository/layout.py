@@ -38,9 +38,9 @@ def job_path(team: str, job_id: str, shards: int) -> str:
     return job_file(team, shard(job_id, shards), job_id)
 
 
-def job_file(team: str, shard: str, job_id: str) -> str:
+def job_file(team: str, folder: str, job_id: str) -> str:
     """The file of a job in one of its team's folders, which need not be the one that it belongs in."""
-    return f"{jobs_folder(team)}/{shard}/{job_id}.yaml"
+    return f"{jobs_folder(team)}/{folder}/{job_id}.yaml"
 
 
 def archive_path(team: str, job_id: str, committed_at: datetime) -> str:

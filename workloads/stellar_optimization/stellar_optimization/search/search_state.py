@@ -151,10 +151,9 @@ class SearchState:
         return had_its_share or (share > 0 and self._has_use_for_more_modes())
 
     def _has_use_for_more_modes(self) -> bool:
-        """Whether a step with more modes gains more than the next one with these.
+        """Whether the stage has a feasible design of its own to go on from.
 
-        So it is from a feasible design of this stage on, unless smoothness was asked for because
-        more modes have no equilibrium.
+        Not where smoothness was asked for because more modes had no equilibrium.
         """
         begun = self.solves > self.stage_began
         return begun and self.feasible and self.weight == self.usual_weight
