@@ -25,11 +25,13 @@ esac
 # The same flags for all: Go's own cache is shared only then. Argo CD asks for a newer Go, which `auto` fetches.
 CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOTOOLCHAIN=auto
 export CGO_ENABLED GOFLAGS GOTOOLCHAIN
+# What debuggers read is not worth a tenth of the time, as the linker leaves it out anyway.
+compiler=all=-dwarf=false
 
 checksum() { if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi; }
 
 folder_of() { # folder_of NAME
-  hash=$({ cat "$1"/*; echo "$go_version"; } | checksum | cut -c 1-16)
+  hash=$({ cat "$1"/* kubernetes.work*; echo "$go_version $compiler"; } | checksum | cut -c 1-16)
   echo "$cache/$1-$hash"
 }
 
@@ -38,7 +40,7 @@ program() { # program NAME PACKAGE [LINKER FLAGS]
   [ -x "$part/bin/$1" ] && return
   say "building $1"
   # Under another name first: an interrupted copy must not be taken for a program.
-  nice go build -trimpath -ldflags "-s -w ${3:-}" -o "$part/unfinished" "$2"
+  nice go build -trimpath -gcflags "$compiler" -ldflags "-s -w ${3:-}" -o "$part/unfinished" "$2"
   mv "$part/unfinished" "$part/bin/$1"
 }
 module_file() { # module_file MODULE PATH...: copies files or folders of a module

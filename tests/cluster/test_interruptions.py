@@ -102,15 +102,16 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
 
     The preempted one says why it waits. A cancelled job's Ray stops and what it had goes to others.
     """
-    # Long enough for the old worker, which goes on for a minute without its head, not to finish.
-    headless = submitted(cluster, platform, team, 90, attempts=2)
-    workerless = submitted(cluster, platform, team, 40, attempts=2)
+    # Long enough for an old worker not to finish, which goes on for a minute without its head or for its grace
+    # period when preempted: the next attempt takes a tenth of the time.
+    seconds = 300
+    headless = submitted(cluster, platform, team, seconds, attempts=2)
+    workerless = submitted(cluster, platform, team, seconds, attempts=2)
     for job, kind in ((workerless, "worker"), (headless, "head")):
         job.wait_checkpoints(0, 3)
         (lost,) = job.pods(kind)
         delete_now(cluster, lost)
-    # Longer than the pods' grace period, in which the preempted attempt goes on.
-    preempted = submitted(cluster, platform, team, 60, workers=2, priority="low", attempts=1)
+    preempted = submitted(cluster, platform, team, seconds, workers=2, priority="low", attempts=1)
     preempted.wait_checkpoints(0, 3)
     waiting = submitted(cluster, platform, team, 1, workers=3, priority="low", attempts=1)
     waiting.wait_phase("queued", seconds=60)
@@ -133,7 +134,7 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     wait_until(exit_record.exists, "the launcher has recorded the end", 60)
     assert json.loads(exit_record.read_text())["cause"] != "exit code 0"
     waiting.wait_archived()
-    for job, seconds in ((workerless, 40), (headless, 90), (preempted, 60)):
+    for job in (workerless, headless, preempted):
         job.wait_phase("succeeded", seconds=500)
         job.wait_archived()
         check_resumed(job, seconds)

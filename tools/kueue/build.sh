@@ -1,3 +1,4 @@
+export GOWORK="$PWD/../kubernetes.work"
 kueue=sigs.k8s.io/kueue
 program kueue "$kueue/cmd/kueue"
 module_file "$kueue" config
