@@ -16,7 +16,7 @@ import ray
 from probe.run_directory import RunDirectory
 
 EARLIER_JOB = 10**6
-# A first attempt is slow, so that it is still at work when a test has done what it does to it on a slow machine.
+# A first attempt is slow, so that it is still at work on a slow machine when a test interrupts it.
 FIRST_STEP_SECONDS, LATER_STEP_SECONDS = 1.0, 0.1
 
 
