@@ -151,7 +151,7 @@ def test_the_stored_result_of_the_full_preset_is_above_the_published_score() -> 
 
 def test_the_stored_design_of_the_second_problem_is_feasible_by_the_evaluator() -> None:
     design = load_design("simple_to_build")
-    assert (design.score("high", "simple_to_build") or 0.0) > 0.38
+    assert (design.score("high", "simple_to_build") or 0.0) > 0.40
     assert design.verdict("high") == "not evaluated"  # for the first problem
 
 

@@ -1,6 +1,7 @@
 """Which designs are sent to the official evaluator, and what a checkpoint keeps."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -237,6 +238,11 @@ def test_low_fidelity_rules_out_shapes_but_not_a_nearly_sufficient_transform() -
     assert candidate(_low(violations=[0.0, 0.02, 0.0])).out_of_bounds
     assert not candidate(_low(violations=[0.0, 0.0, 0.02])).out_of_bounds
     assert not candidate(_low(error="did not converge", violations=None)).out_of_bounds
+    simple = Candidate(
+        0, 3, -7.6, {}, problem="simple_to_build", low=_low(violations=[0, 0, 0.08, 0, 0])
+    )
+    assert not simple.out_of_bounds
+    assert replace(simple, low=_low(violations=[0, 0, 0, 0.08, 0])).out_of_bounds
 
 
 def test_only_high_fidelity_is_called_official_score(state: State) -> None:

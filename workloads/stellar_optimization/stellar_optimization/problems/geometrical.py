@@ -1,6 +1,6 @@
 """P1 of the ConStellaration benchmark (GeometricalProblem of constellaration 0.2.6)."""
 
-from stellar_optimization.problems.problem import Bound, Problem
+from stellar_optimization.problems.problem import DRIFT, Bound, Problem
 
 MAX_ASPECT = 4.0
 MAX_TRIANGULARITY = -0.5
@@ -35,7 +35,7 @@ GEOMETRICAL = Problem(
             "at least",
             MIN_IOTA,
             MIN_IOTA,
-            drifts=True,
+            low_gate=DRIFT,
         ),
     ),
     guards=(

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 TOLERANCE = 0.01  # largest normalised violation that still counts as feasible
+DRIFT = 0.05  # a low gate of quantities about which the evaluator's fidelities differ
 
 
 @dataclass(frozen=True)
 class Bound:
     """One constraint on a quantity of the screening model (see physics and search.screening).
 
-    limit: of the quantity; scale: what the evaluator divides a violation by; drifts: whether low and
-    high fidelity differ about it, so that low fidelity alone does not rule a design out.
+    limit: of the quantity; scale: what the evaluator divides a violation by; low_gate: violation at low
+    fidelity up to which a design is tried at high: more where both differ about the quantity.
     """
 
     quantity: str
@@ -20,7 +21,7 @@ class Bound:
     sense: Literal["at most", "at least"]
     limit: float
     scale: float
-    drifts: bool = False
+    low_gate: float = TOLERANCE
 
     @property
     def sign(self) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stellar_optimization.problems.problem import Bound, Problem
+from stellar_optimization.problems.problem import DRIFT, Bound, Problem
 
 REFERENCE = (-1.0, 20.0)  # gradient length and aspect ratio from which P3's hypervolume is measured
 TARGETS = (8.0, 12.0, 6.0, 10.0)  # aspect ratios of P3's set of designs, one per search
@@ -13,25 +13,29 @@ RESIDUAL_RESERVE = 0.08
 MIRROR_RESERVE = 0.001
 IOTA_RESERVE = 0.003
 COMPRESSION_RESERVE = 0.06
+# By the official evaluator, designs of P2 with a violation of 0.076 at low fidelity were feasible at high.
+RESIDUAL_DRIFT = 0.1
 
 
 def _iota(limit: float = 0.25) -> Bound:
     title = "Edge rotational transform per field period"
-    return Bound("iota_per_period", title, "at least", limit, 0.25, drifts=True)
+    return Bound("iota_per_period", title, "at least", limit, 0.25, low_gate=DRIFT)
 
 
 def _residual(limit: float) -> Bound:
     title = "log10 of the quasi-isodynamic residual"
-    return Bound("log10_qi", title, "at most", limit, abs(limit), drifts=True)
+    return Bound("log10_qi", title, "at most", limit, abs(limit), low_gate=RESIDUAL_DRIFT)
 
 
 def _mirror(limit: float) -> Bound:
-    return Bound("mirror_ratio", "Mirror ratio at the edge", "at most", limit, limit, drifts=True)
+    return Bound(
+        "mirror_ratio", "Mirror ratio at the edge", "at most", limit, limit, low_gate=DRIFT
+    )
 
 
 def _compression(limit: float) -> Bound:
     title = "Flux compression in bad curvature"
-    return Bound("flux_compression", title, "at most", limit, 0.9, drifts=True)
+    return Bound("flux_compression", title, "at most", limit, 0.9, low_gate=DRIFT)
 
 
 def _guards(residual: float, mirror: float) -> tuple[Bound, ...]:
@@ -60,7 +64,7 @@ SIMPLE_TO_BUILD = Problem(
         _iota(),
         _residual(-4.0),
         _mirror(0.2),
-        Bound("elongation", "Largest elongation", "at most", 5.0, 5.0, drifts=True),
+        Bound("elongation", "Largest elongation", "at most", 5.0, 5.0, low_gate=DRIFT),
     ),
     guards=_guards(-4.0, 0.2),
     similar=0.1,
@@ -85,7 +89,7 @@ MHD_STABLE = replace(
         _residual(-3.5),
         _mirror(0.25),
         _compression(0.9),
-        Bound("vacuum_well", "Vacuum well", "at least", 0.0, 0.1, drifts=True),
+        Bound("vacuum_well", "Vacuum well", "at least", 0.0, 0.1, low_gate=DRIFT),
     ),
 )
 

@@ -5,12 +5,8 @@ from typing import Any
 
 from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.geometrical import GEOMETRICAL
-from stellar_optimization.problems.problem import TOLERANCE
 
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
-LOW_GATE = (
-    0.05  # violation at low fidelity up to which high is tried, of bounds about which they differ
-)
 
 
 @dataclass
@@ -42,7 +38,7 @@ class Candidate:
             return False
         bounds = problem_of(self.problem).bounds
         return any(
-            violation > (LOW_GATE if bound.drifts else TOLERANCE)
+            violation > bound.low_gate
             for bound, violation in zip(bounds, self.low["violations"], strict=True)
         )
 
