@@ -44,18 +44,20 @@ def convergence(
         xycoords=("axes fraction", "data"), va="bottom", color=theme.limit, fontsize=9,
     )  # fmt: skip
     score.set(title="Official score of the best design", ylabel="Score (more is better)")
-    score.margins(y=0.15)
-    score.legend(loc="lower right", fontsize=8)
+    score.margins(y=0.3)
+    score.set_xlim(left=0)
+    if score.get_legend_handles_labels()[0]:
+        score.legend(fontsize=8)
     _line(objective, history, problem.objective, "screening model", color=theme.end)
     title = problem.objective_title
-    objective.set(title=f"{title} (screening model)", ylabel=title)
+    objective.set(title=_wrapped(f"{title} (screening model)"), ylabel=_wrapped(title))
     for axis, bound in zip(bounded, problem.bounds, strict=True):
         _line(axis, history, bound.quantity, "screening model", color=theme.end)
         tolerated = bound.limit + bound.sign * TOLERANCE * bound.scale
         label = f"{bound.sense} {bound.limit:g}"
         axis.axhline(bound.limit, color=theme.limit, ls="--", lw=1, label=label)
         axis.axhspan(bound.limit, tolerated, color=theme.limit, alpha=0.12, label="tolerance")
-        axis.set(title="\n".join(textwrap.wrap(bound.title, 30)), ylabel=bound.title)
+        axis.set(title=_wrapped(bound.title), ylabel=_wrapped(bound.title))
         axis.legend(fontsize=8)
     for axis in (score, objective, *bounded):
         axis.set_xlabel("Time (s)")
@@ -101,8 +103,15 @@ def pareto(
     return png(figure)
 
 
+def _wrapped(title: str) -> str:
+    """In lines that fit one of several diagrams side by side."""
+    return "\n".join(textwrap.wrap(title, 30))
+
+
 def _line(axis: Any, history: list[dict[str, Any]], name: str, label: str, **style: Any) -> None:
     rows = [row for row in history if name in row]
+    if not rows:
+        return
     x, y = [row["search_seconds"] for row in rows], [row[name] for row in rows]
     axis.step(x, y, where="post", label=label, **{"ms": 3, **style})
 
