@@ -42,7 +42,7 @@ def work(rank: int, first: int, last: int, uri: str, attempt: int) -> str:
     for step in range(first, last):
         if run.superseded():
             return "superseded"
-        time.sleep(FIRST_STEP_SECONDS if attempt == 0 else LATER_STEP_SECONDS)
+        time.sleep(FIRST_STEP_SECONDS if attempt == 0 else LATER_STEP_SECONDS)  # stands for the work
         if rank == 0:
             run.write_checkpoint(step, {"step": step, "attempt": attempt})
             run.write_metrics({"step": step, "time": time.time(), "progress": step + 1})
