@@ -39,10 +39,11 @@ def start_step(run: RunDirectory) -> int:
 def work(rank: int, first: int, last: int, uri: str, attempt: int) -> str:
     """Stops when a later attempt has begun."""
     run = RunDirectory(uri, attempt)
+    step_seconds = FIRST_STEP_SECONDS if attempt == 0 else LATER_STEP_SECONDS
     for step in range(first, last):
         if run.superseded():
             return "superseded"
-        time.sleep(FIRST_STEP_SECONDS if attempt == 0 else LATER_STEP_SECONDS)  # stands for the work
+        time.sleep(step_seconds)  # stands for the work of a training step
         if rank == 0:
             run.write_checkpoint(step, {"step": step, "attempt": attempt})
             run.write_metrics({"step": step, "time": time.time(), "progress": step + 1})
