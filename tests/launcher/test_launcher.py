@@ -120,6 +120,28 @@ def test_sigterm_to_the_whole_process_tree_counts_as_stopped(start: Start, run_d
     assert record(run_dir, 0, "exit.json")["cause"] == "stopped by SIGTERM"
 
 
+def test_stop_ends_the_attempts_of_its_own_run_directory_and_waits_for_their_records(
+    start: Start, image: Path, run_dir: Path
+) -> None:
+    code = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit(0)))\n"
+        "print('ready', os.getpid(), flush=True)\n"
+        "time.sleep(600)"
+    )
+    process = start("python", "-c", code)
+    other = start("python", "-c", FOREVER, JOB_DIR=run_dir.with_name("other").as_uri())
+    child_of(process)
+    child = child_of(other)
+    stop = [str(image / "bin" / "launcher"), "--stop"]
+    environment = {**os.environ, "JOB_DIR": run_dir.as_uri()}
+    # Nobody waits for the ended launcher in between: one that is a zombie does not hold it up.
+    subprocess.run(stop, env=environment, check=True, timeout=30)
+    assert record(run_dir, 0, "exit.json")["cause"] == "stopped by SIGTERM"
+    assert child.is_running() and other.poll() is None
+    subprocess.run(stop, env=environment, check=True, timeout=30)  # there is nothing left to stop
+
+
 def test_a_command_that_ignores_sigterm_is_killed_with_all_it_started(
     start: Start, run_dir: Path
 ) -> None:

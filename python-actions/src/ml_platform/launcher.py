@@ -1,6 +1,8 @@
 #!/bin/sh
 """exec" "$(dirname -- "$(readlink -f -- "$0")")/../environments/main/bin/python" -I "$0" "$@"
 Run one attempt of a job: `launcher -- <argument list>`. Every image carries it as `bin/launcher`.
+`launcher --stop` ends what runs for JOB_DIR, and waits for it (Linux): Ray, told to end, tells its
+jobs nothing, so that they would run on until their container is killed.
 
 To sh the line above is a command, to Python it is text: so the launcher runs with the image's own
 Python wherever the image lies. `-I` keeps the job's code and variables from changing what it
@@ -37,6 +39,7 @@ from urllib.parse import unquote, urlsplit
 
 USAGE, NO_FOLDER, SUPERSEDED, CANNOT_START = 64, 74, 75, 127
 WATCH_SECONDS = 1.0
+STOP_POLL_SECONDS = 0.1
 CHUNK_BYTES, CHUNK_SECONDS = 1 << 20, 5.0
 TAIL_BYTES = 1 << 16
 ORPHAN_GRACE_SECONDS = 2.0
@@ -394,9 +397,36 @@ def record_exit(folder: Folder, number: int, returned: int | None, cause: str) -
         complain(f"the end could not be recorded: {error}")
 
 
+def attempts_here(uri: str) -> list[int]:
+    """Ids of the launchers, guards included, that this machine or container runs for a JOB_DIR."""
+    variable = b"JOB_DIR=" + os.fsencode(uri)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+            # python -I .../launcher -- program
+            words = (process / "cmdline").read_bytes().split(b"\0")[2:4]
+            if len(words) < 2 or words[1] != b"--" or not words[0].endswith(b"/launcher"):
+                continue
+            if variable in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
+def stop_attempts(uri: str) -> int:
+    """SIGTERM to all of them, and wait until none is left: whoever asks sets a limit to that."""
+    for process in attempts_here(uri):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGTERM)
+    while attempts_here(uri):
+        time.sleep(STOP_POLL_SECONDS)
+    return 0
+
+
 def main(argv: list[str]) -> int:
+    if argv == ["--stop"]:
+        return stop_attempts(os.environ.get("JOB_DIR", ""))
     if len(argv) < 2 or argv[0] != "--":
-        complain("usage: launcher -- <program> [argument ...]")
+        complain("usage: launcher -- <program> [argument ...], or launcher --stop")
         return USAGE
     root = Path(__file__).resolve().parent.parent
     try:

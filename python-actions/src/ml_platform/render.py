@@ -133,6 +133,8 @@ def _environment(spec: JobSpec, job_id: str, runs_uri: str) -> dict[str, str]:
         "JOB_PARAMETERS": parameters_text(spec),
         "JOB_WORKERS": str(spec.workers),
         "JOB_GRACE_SECONDS": str(GRACE_SECONDS - 5),
+        # Else Ray kills the launcher of a job that is stopped after 3 s, before it has recorded the end.
+        "RAY_JOB_STOP_WAIT_TIME_S": str(GRACE_SECONDS),
         **({"JOB_RESUME_FROM": f"{base}/{spec.resume_from}"} if spec.resume_from else {}),
         **OF_EVERY_POD,
         **spec.env,
@@ -157,6 +159,8 @@ class _Pods:
         spec = self._spec
         needs = resources(spec.head.cpu, spec.head.memory, 0)
         pod = container("ray-head", spec.image, self._environment, needs, HEAD_PORTS)
+        # A pod that is preempted or deleted: `ray start` hears of it and tells its jobs nothing.
+        pod["lifecycle"] = {"preStop": {"exec": {"command": ["launcher", "--stop"]}}}
         return {
             "serviceType": "ClusterIP",
             # KubeRay reaches the dashboard over the pod's address; the token keeps others out.
