@@ -61,6 +61,14 @@ def test_a_pod_reaches_the_api_server_through_its_service(
     assert json.loads(run_pod(cluster, "service", ask))["gitVersion"] == "v1.36.3"
 
 
+def test_no_process_of_a_pod_compiles_its_packages_again(cluster: Cluster, real_pods: None) -> None:
+    look = "python -v -c 'import json, ray' 2>&1 | grep '# code object from'"
+    loaded = run_pod(cluster, "compiled", look).splitlines()
+    # Python quotes the name of a file that was compiled before, and no other's.
+    again = [line for line in loaded if "from '" not in line]
+    assert len(loaded) > 300 and again == []
+
+
 def test_fake_nodes_take_pods(cluster: Cluster) -> None:
     nodes = cluster.add_nodes(3, "fake-gpu", {"cpu": "8", "memory": "32Gi"}, prefix="testbed")
     objects = cluster.objects

@@ -33,7 +33,7 @@ _HOME = "opt/ml-platform"
 _ENVIRONMENT = f"{_HOME}/environments/main"
 # wget is what KubeRay's probes call.
 _PACKAGES = "python3,ca-certificates,wget"
-_RECIPE = "2"
+_RECIPE = "3"
 _SOURCES = (
     "/etc/apt/sources.list.d/debian.sources",
     "/etc/apt/sources.list.d/ubuntu.sources",
@@ -154,11 +154,26 @@ def _debian(root: Path, suite: str) -> None:
     run([*command, *leave_out, suite, str(root), *sources])
     profile = root / "etc" / "profile.d" / "ml-platform.sh"
     profile.write_text(f"PATH={_PATH}\n")  # Debian's /etc/profile forgets the image's PATH
+    _compile(root, f"usr/lib/{_python(root)}")
+
+
+def _python(root: Path) -> str:
+    """Name of the image's Python, as in `python3.11`."""
+    return (root / "usr" / "bin" / "python3").readlink().name
+
+
+def _compile(root: Path, folder: str) -> None:
+    """Pods cannot write beside the code: without this each of their processes compiles all of it again.
+
+    By hash and unchecked, as the layers have no times by which Python would know that they fit.
+    """
+    how = ["-q", "-f", "-j", "2", "--invalidation-mode", "unchecked-hash"]
+    run(["chroot", str(root), _python(root), "-m", "compileall", *how, f"/{folder}"], ok=(0, 1))
 
 
 def _environment(root: Path, environment: str, requirements: Path) -> None:
     """Filled from outside: there is no network inside."""
-    python = (root / "usr" / "bin" / "python3").readlink().name
+    python = _python(root)
     version = python.removeprefix("python")
     folder = root / environment
     packages = folder / "lib" / python / "site-packages"
@@ -179,11 +194,7 @@ def _environment(root: Path, environment: str, requirements: Path) -> None:
     ray = folder / "bin" / "ray"
     ray.write_text(_RAY.format(environment=environment))
     ray.chmod(0o755)
-    # Pods cannot write beside the code: without this each start compiles all of it again.
-    run(
-        ["chroot", str(root), python, "-m", "compileall", "-q", "-j", "2", f"/{environment}/lib"],
-        ok=(0, 1),
-    )
+    _compile(root, f"{environment}/lib")
 
 
 def run(
