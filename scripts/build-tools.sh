@@ -31,7 +31,12 @@ compiler=all=-dwarf=false
 checksum() { if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi; }
 
 folder_of() { # folder_of NAME
-  hash=$({ cat "$1"/* kubernetes.work*; echo "$go_version $compiler"; } | checksum | cut -c 1-16)
+  case $1 in
+    k8s | kueue | kwok) shared="kubernetes.work* k8s/go.* kueue/go.* kwok/go.*" ;; # versions of one workspace
+    *) shared="" ;;
+  esac
+  # shellcheck disable=SC2086  # a list of patterns
+  hash=$({ cat "$1"/* $shared; echo "$go_version $compiler"; } | checksum | cut -c 1-16)
   echo "$cache/$1-$hash"
 }
 

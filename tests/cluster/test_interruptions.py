@@ -130,20 +130,19 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     urgent.wait_archived()
     preempted.wait_phase("starting", "running", "succeeded", seconds=60)
     wait_until(lambda: not urgent.pods(), "its pods are gone", 60)
-    # Its pods are gone, so whatever was to be written is there.
     assert end_of(cluster, urgent)["cause"] == "stopped by SIGTERM"
     waiting.wait_archived()
     for job in (workerless, headless, preempted):
         job.wait_phase("succeeded", seconds=500)
         job.wait_archived()
         check_resumed(job, seconds)
-    # Ray tells its jobs nothing when their pods are told to end.
     assert end_of(cluster, preempted)["cause"] == "stopped by SIGTERM"
 
 
 def end_of(cluster: Cluster, job: JobOnCluster) -> dict[str, object]:
     """How the first attempt ended, as its launcher recorded it."""
     file = cluster.runs / job.id / "attempts" / "0" / "exit.json"
+    wait_until(file.exists, "the launcher has recorded the end", 60)
     return dict(json.loads(file.read_text()))
 
 

@@ -45,6 +45,19 @@ def test_every_job_is_a_rayjob_that_kuberay_accepts(spec: JobSpec, pool: Pool, r
 
 
 @given(spec=job_specs())
+def test_a_head_that_is_told_to_end_has_the_time_its_job_is_promised(spec: JobSpec):
+    cluster = _manifest(spec)["spec"]["rayClusterSpec"]
+    pods = [group["template"]["spec"] for group in cluster["workerGroupSpecs"]]
+    head = cluster["headGroupSpec"]["template"]["spec"]
+    (container,) = head["containers"]
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["launcher", "--stop"]
+    assert all("lifecycle" not in container for pod in pods for container in pod["containers"])
+    env = {variable["name"]: variable["value"] for variable in container["env"]}
+    ray_waits = int(env["RAY_JOB_STOP_WAIT_TIME_S"])
+    assert int(env["JOB_GRACE_SECONDS"]) < ray_waits <= head["terminationGracePeriodSeconds"]
+
+
+@given(spec=job_specs())
 def test_a_manifest_read_back_is_what_was_rendered(spec: JobSpec):
     manifest = _manifest(spec)
     text = to_yaml(manifest)

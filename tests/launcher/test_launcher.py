@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ def test_sigterm_to_the_whole_process_tree_counts_as_stopped(start: Start, run_d
     assert record(run_dir, 0, "exit.json")["cause"] == "stopped by SIGTERM"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="for pods: it reads Linux's /proc")
 def test_stop_ends_the_attempts_of_its_own_run_directory_and_waits_for_their_records(
     start: Start, image: Path, run_dir: Path
 ) -> None:

@@ -1,8 +1,7 @@
 #!/bin/sh
 """exec" "$(dirname -- "$(readlink -f -- "$0")")/../environments/main/bin/python" -I "$0" "$@"
 Run one attempt of a job: `launcher -- <argument list>`. Every image carries it as `bin/launcher`.
-`launcher --stop` ends what runs for JOB_DIR, and waits for it (Linux): Ray, told to end, tells its
-jobs nothing, so that they would run on until their container is killed.
+`launcher --stop` ends what runs here for JOB_DIR and waits for it (Linux), as Ray does not.
 
 To sh the line above is a command, to Python it is text: so the launcher runs with the image's own
 Python wherever the image lies. `-I` keeps the job's code and variables from changing what it
@@ -19,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import itertools
 import json
 import os
 import queue
@@ -281,14 +281,25 @@ class Output:
             complain(f"the copy to the {name} ended: {error}")
 
 
+Events = queue.SimpleQueue[str]
+
+
+def signals() -> Events:
+    """What may end the attempt, from now on, in words; an empty word is the command's own end."""
+    events: Events = queue.SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: events.put("stopped by SIGTERM"))
+    signal.signal(signal.SIGINT, lambda *_: events.put("stopped by SIGINT"))
+    return events
+
+
 class Attempt:
     """One running command and what may end it."""
 
-    def __init__(self, argv: list[str], root: Path, folder: Folder, number: int) -> None:
+    def __init__(
+        self, argv: list[str], root: Path, folder: Folder, number: int, events: Events
+    ) -> None:
         self._folder, self._number, self._parent = folder, number, os.getppid()
-        self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
-        signal.signal(signal.SIGTERM, lambda *_: self._events.put("stopped by SIGTERM"))
-        signal.signal(signal.SIGINT, lambda *_: self._events.put("stopped by SIGINT"))
+        self._events = events
         self._child = start(argv, root, number)
         self._guard = guard(self._child.pid)
         assert self._child.stdout is not None
@@ -403,43 +414,48 @@ def attempts_here(uri: str) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is somebody else's
-            # python -I .../launcher -- program
-            words = (process / "cmdline").read_bytes().split(b"\0")[2:4]
-            if len(words) < 2 or words[1] != b"--" or not words[0].endswith(b"/launcher"):
-                continue
-            if variable in (process / "environ").read_bytes().split(b"\0"):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            # `sh .../launcher -- program`, which becomes `python -I .../launcher -- program`
+            is_launcher = any(
+                word.endswith(b"/launcher") and after == b"--"
+                for word, after in itertools.pairwise(words[1:4])
+            )
+            if is_launcher and variable in (process / "environ").read_bytes().split(b"\0"):
                 found.append(int(process.name))
     return found
 
 
 def stop_attempts(uri: str) -> int:
-    """SIGTERM to all of them, and wait until none is left: whoever asks sets a limit to that."""
-    for process in attempts_here(uri):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGTERM)
-    while attempts_here(uri):
+    """SIGTERM to each of them, and wait until none is left: whoever asks sets a limit to that."""
+    told: set[int] = set()
+    while left := attempts_here(uri):
+        for process in set(left) - told:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
+        told.update(left)
         time.sleep(STOP_POLL_SECONDS)
     return 0
 
 
 def main(argv: list[str]) -> int:
+    if "JOB_DIR" not in os.environ:
+        complain("JOB_DIR is not set")
+        return NO_FOLDER
     if argv == ["--stop"]:
-        return stop_attempts(os.environ.get("JOB_DIR", ""))
+        return stop_attempts(os.environ["JOB_DIR"])
     if len(argv) < 2 or argv[0] != "--":
         complain("usage: launcher -- <program> [argument ...], or launcher --stop")
         return USAGE
     root = Path(__file__).resolve().parent.parent
+    events = signals()
     try:
         folder = open_folder(os.environ["JOB_DIR"])
         number = claim(folder)
-    except KeyError:
-        complain("JOB_DIR is not set")
-        return NO_FOLDER
     except Exception as error:  # fsspec's stores raise what they like
         complain(f"cannot use JOB_DIR {os.environ['JOB_DIR']}: {error}")
         return NO_FOLDER
     try:
-        attempt = Attempt(argv[1:], root, folder, number)
+        attempt = Attempt(argv[1:], root, folder, number, events)
     except OSError as error:
         cause = f"cannot start {argv[1]}: {error.strerror or error}"
         complain(cause)

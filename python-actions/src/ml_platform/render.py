@@ -133,7 +133,7 @@ def _environment(spec: JobSpec, job_id: str, runs_uri: str) -> dict[str, str]:
         "JOB_PARAMETERS": parameters_text(spec),
         "JOB_WORKERS": str(spec.workers),
         "JOB_GRACE_SECONDS": str(GRACE_SECONDS - 5),
-        # Else Ray kills the launcher of a job that is stopped after 3 s, before it has recorded the end.
+        # Ray's own 3 s are less than the launcher may need, which then could not record the end.
         "RAY_JOB_STOP_WAIT_TIME_S": str(GRACE_SECONDS),
         **({"JOB_RESUME_FROM": f"{base}/{spec.resume_from}"} if spec.resume_from else {}),
         **OF_EVERY_POD,
@@ -159,7 +159,7 @@ class _Pods:
         spec = self._spec
         needs = resources(spec.head.cpu, spec.head.memory, 0)
         pod = container("ray-head", spec.image, self._environment, needs, HEAD_PORTS)
-        # A pod that is preempted or deleted: `ray start` hears of it and tells its jobs nothing.
+        # See trap T22 in docs/gitops.md.
         pod["lifecycle"] = {"preStop": {"exec": {"command": ["launcher", "--stop"]}}}
         return {
             "serviceType": "ClusterIP",

@@ -16,7 +16,6 @@ from ml_platform.local.kubernetes_expansion import expand_all
 from ml_platform.render import PRIORITY, TEAM
 
 RANKS = {"low": 0, "normal": 1, "high": 2}
-DEFAULT_GRACE_SECONDS = 25.0
 _DIGEST = re.compile(r"@sha256:([0-9a-f]{64})\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _MEMORY = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6}
@@ -35,13 +34,6 @@ class LocalJob:
     arguments: tuple[str, ...]  # what the launcher gets
     environment: dict[str, str]
     run_dir: Path
-
-    @property
-    def grace_seconds(self) -> float:
-        try:
-            return float(self.environment.get("JOB_GRACE_SECONDS", DEFAULT_GRACE_SECONDS))
-        except ValueError:
-            return DEFAULT_GRACE_SECONDS
 
 
 def local_job(manifest: Mapping[str, Any]) -> LocalJob:

@@ -193,9 +193,7 @@ def _write_wrapper(job: LocalJob, python: Path) -> Path:
     """
     folder = job.run_dir / ".local"
     folder.mkdir(parents=True, exist_ok=True)
-    wait = str(int(job.grace_seconds) + 5)  # Ray's SIGKILL comes after the launcher's own
-    variables = {**job.environment, "RAY_JOB_STOP_WAIT_TIME_S": wait}
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in job.environment.items()]
     text = "\n".join(["#!/bin/sh", *lines, f'exec {shlex.quote(str(python))} "$@"', ""])
     draft = folder / f"python.{os.getpid()}"
     draft.touch(mode=0o700)

@@ -13,7 +13,8 @@ RESIDUAL_RESERVE = 0.08
 MIRROR_RESERVE = 0.001
 IOTA_RESERVE = 0.003
 COMPRESSION_RESERVE = 0.06
-# By the official evaluator, designs of P2 with a violation of 0.076 at low fidelity were feasible at high.
+# A violation is how far log10 of the residual is above its limit, over the limit's size. By the official
+# evaluator, designs of P2 with 0.076 at low fidelity were feasible at high.
 RESIDUAL_DRIFT = 0.1
 
 
