@@ -100,15 +100,23 @@ def test_a_job_goes_all_the_way_to_the_archive(platform: Service, server: ApiSer
     assert _phase(platform, job) == "succeeded"
 
 
-def test_the_launchers_record_says_why_a_program_failed(platform: Service, server: ApiServer):
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"code": 3, "cause": "exit code 3: ValueError: no such design"},
+        {"code": 0, "cause": "stopped by SIGTERM"},  # its head went, and it saved
+    ],
+)
+def test_the_launchers_record_says_why_a_program_failed(
+    platform: Service, server: ApiServer, record: dict[str, Any]
+):
     job = platform.submitted("fails", **REQUEST)["job_id"]
-    record = {"code": 3, "cause": "exit code 3: ValueError: no such design"}
     (_run_dir(platform, job) / "attempts" / "0" / "exit.json").write_text(json.dumps(record))
     failed = {**ENDED, "jobDeploymentStatus": "Failed", "jobStatus": "FAILED", "failed": 1}
     put_workload(server, TEAM, job, ADMITTED)
     _rayjob(server, job, {**failed, "reason": "AppFailed", "message": "Job entrypoint failed."})
     eventually(lambda: _job(platform, job)["path"].startswith("archive/"))
-    assert _job(platform, job)["cause"] == "exit code 3: ValueError: no such design"
+    assert _job(platform, job)["cause"] == record["cause"]
 
 
 def test_a_pool_of_one_machine_is_none_of_a_cluster(platform: Service):
