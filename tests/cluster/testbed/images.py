@@ -166,7 +166,7 @@ def _compile(root: Path, folder: str) -> None:
     """Pods cannot write beside the code: without this each of their processes compiles all of it again.
 
     By hash and unchecked, as the layers have no times by which Python would know that they fit. Exit code 1
-    is that of a file that does not compile, which is no reason to have no image: a test holds what Ray imports.
+    is that of a file that does not compile, no reason to have no image: a test holds what Ray imports.
     """
     how = ["-q", "-f", "-j", "2", "--invalidation-mode", "unchecked-hash"]
     run(["chroot", str(root), _python(root), "-m", "compileall", *how, f"/{folder}"], ok=(0, 1))
