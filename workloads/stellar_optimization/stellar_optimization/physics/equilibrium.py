@@ -1,8 +1,9 @@
 """VMEC++ equilibria and their exact derivatives with respect to the boundary."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,9 +50,9 @@ class EquilibriumSolver:
         periods: int,
         mpol: int,
         ntor: int,
-        measure: Callable[[Field], jax.Array] | None = None,
+        measures: Sequence[Callable[[Field], jax.Array]] = (),
     ) -> None:
-        self._measure = measure
+        """`measures`: what is measured of the field, each a vector."""
         self.shape = (2, mpol, 2 * ntor + 1)
         self._periods = periods
         self._input = vmec_input(periods, mpol, ntor)
@@ -60,21 +61,28 @@ class EquilibriumSolver:
         self._pull_back = jax.jit(
             lambda boundary, bars: jax.vmap(jax.vjp(solver, boundary)[1])(bars)[0]
         )
+        self._measures = (_axis_and_transform, *measures)
         self._features = jax.jit(self._features_of)
-        self._features_jacobian = jax.jit(jax.jacrev(self._features_of))
+        self._features_jacobian = jax.jit(self._features_jacobian_of)
 
-    def _features_of(self, internal: object) -> jax.Array:
+    def _field(self, internal: object) -> Field:
         no_current = jnp.zeros(RADIAL_SURFACES - 1)
         wout = autodiff_wout.wout_quantities(internal, self._input, current_half=no_current)
-        # VMEC's Z series runs with sin(m theta - n phi): the axis (m = 0) has the other sign.
-        edge_iota = wout["iotaf"][-1:] / self._periods
-        features = [wout["raxis_cc"], -wout["zaxis_cs"], edge_iota]
-        if self._measure is not None:
-            tables = autodiff_wout.static_fields(self._input)
-            names = ("xm", "xn", "xm_nyq", "xn_nyq")
-            field = Field(wout, tuple(tables[name] for name in names), self._periods)
-            features.append(self._measure(field))
-        return jnp.concatenate(features)
+        tables = autodiff_wout.static_fields(self._input)
+        names = ("xm", "xn", "xm_nyq", "xn_nyq")
+        return Field(wout, tuple(tables[name] for name in names), self._periods)
+
+    def _features_of(self, internal: object) -> jax.Array:
+        field = self._field(internal)
+        return jnp.concatenate([measure(field) for measure in self._measures])
+
+    def _features_jacobian_of(self, internal: object) -> Any:
+        """By measure: the derivative of one vector costs its length times the work for all of it."""
+        parts = [
+            jax.jacrev(lambda state, measure=measure: measure(self._field(state)))(internal)
+            for measure in self._measures
+        ]
+        return jax.tree.map(lambda *rows: jnp.concatenate(rows), *parts)
 
     def solve(self, boundary: jax.Array) -> Equilibrium | None:
         """The equilibrium of `boundary`, or None where VMEC++ finds none."""
@@ -94,6 +102,15 @@ class EquilibriumSolver:
             return np.asarray(self._pull_back(equilibrium.boundary, bars))
         except _CALLBACK_ERRORS as error:
             return _no_equilibrium(error)
+
+
+def _axis_and_transform(field: Field) -> jax.Array:
+    """Axis R and Z and the edge transform per field period, as in `Equilibrium.features`."""
+    wout = field.wout
+    # VMEC's Z series runs with sin(m theta - n phi): the axis (m = 0) has the other sign.
+    return jnp.concatenate(
+        [wout["raxis_cc"], -wout["zaxis_cs"], wout["iotaf"][-1:] / field.periods]
+    )
 
 
 def _no_equilibrium(error: Exception) -> None:

@@ -14,6 +14,9 @@ PLANES = 12  # toroidal planes on half a field period; as many as there are sect
 POLOIDAL_POINTS = 24
 FIELD_LINES = 24
 LINE_POINTS = 201
+LEAST_TURN = 0.2  # rotational transform per field period from which on lines are followed
+TURN_POINTS = 64  # on a line, once around the short way
+NEWTON_STEPS = 5  # to the angle in which a line is straight
 STRENGTH_POINTS = 48  # poloidal and toroidal, for the strongest and weakest field
 HIGHEST = 8  # poloidal mode in Boozer angles, and toroidal one per field period
 LEVELS = 61  # field strengths between bottom and top of the magnetic well
@@ -161,8 +164,9 @@ def log10_qi_residual(spectrum: jax.Array, iota: jax.Array) -> jax.Array:
 def flux_compression(field: Field) -> jax.Array:
     """Mean of |grad r|^2 where the curvature is bad, r = a sqrt(s), on the surface s = 0.49.
 
-    As the evaluator's proxy of turbulence (bad: (B x grad |B|) . grad alpha > 0), but with a smooth
-    step, even steps along and across the field, and without the part of alpha that grows along a line.
+    As the evaluator's proxy of turbulence, bad being (B x grad |B|) . grad alpha > 0 with the line's label
+    alpha = theta + lambda - iota phi, but with a smooth step. It is measured on lines that begin within a
+    field period and go once around the short way. There alpha grows by shear, and so does what is bad.
     """
     wout = field.wout
     place = 0.49 / field.spacing
@@ -180,12 +184,15 @@ def flux_compression(field: Field) -> jax.Array:
         slope = (c[:, half + 1] - c[:, half]) / field.spacing
         return (1 - part) * c[:, half] + part * c[:, half + 1], slope
 
-    theta, phi = _half_period(field.periods)
+    iotas = wout["iotaf"]
+    shear = (iotas[full + 1] - iotas[full]) / field.spacing
+    iota = iotas[full] + 0.49 * shear - full * field.spacing * shear
+    lam_value, lam_slope = on_full("lmns_full")
+    theta, phi = _on_lines(field, lam_value, iota)
     r = _derivatives(on_full("rmnc")[0], field.modes, theta, phi, False)
     z = _derivatives(on_full("zmns")[0], field.modes, theta, phi, True)
-    lam_value, lam_slope = on_full("lmns_full")
     lam = _derivatives(lam_value, field.modes, theta, phi, True)
-    lam_s = _derivatives(lam_slope, field.modes, theta, phi, True)[""]
+    lam_s = _derivatives(lam_slope, field.modes, theta, phi, True)[""] - phi * shear
     b_value, b_slope = on_half("bmnc")
     b = _derivatives(b_value, field.fine_modes, theta, phi, False)
     b_s = _series(b_slope, field.fine_modes, theta, phi)[0]
@@ -194,8 +201,6 @@ def flux_compression(field: Field) -> jax.Array:
         for name in ("bsubumnc", "bsubvmnc", "gmnc")
     )
     bs = _derivatives(on_full("bsubsmns")[0], field.fine_modes, theta, phi, True)[""]
-    iotas = wout["iotaf"]
-    iota = iotas[full] + (place - full) * (iotas[full + 1] - iotas[full])
     drift = (
         (bu * b["p"] - bv * b["t"]) * lam_s
         + (bv * b_s - bs * b["p"]) * (1 + lam["t"])
@@ -205,8 +210,30 @@ def flux_compression(field: Field) -> jax.Array:
     bad = jax.nn.sigmoid(drift / (0.05 * jnp.sqrt(jnp.mean(drift**2))))
     steep = r[""] ** 2 * (r["t"] ** 2 + z["t"] ** 2) + (r["p"] * z["t"] - r["t"] * z["p"]) ** 2
     steep = wout["Aminor_p"] ** 2 / (4 * 0.49) * steep / root**2
-    line = 1 + lam["t"]
-    return jnp.mean(bad * steep * jnp.abs(root) * line) / jnp.mean(jnp.abs(root) * line)
+    return jnp.mean(bad * steep * jnp.abs(root)) / jnp.mean(jnp.abs(root))
+
+
+def _on_lines(field: Field, lam: jax.Array, iota: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """VMEC angles (rad), each (FIELD_LINES, TURN_POINTS), on one half of the lines; the other mirrors them.
+
+    theta + lambda is even along each line, from -pi to pi; Newton's method finds theta. With hardly any
+    transform a line would be endless and what is measured on it noise: such a field gets shorter ones.
+    """
+    alpha = (np.arange(FIELD_LINES) + 0.5)[:, None] * np.pi / field.periods / FIELD_LINES
+    straight = (np.arange(TURN_POINTS) + 0.5) * 2 * np.pi / TURN_POINTS - np.pi
+    turn = jnp.sign(iota) * jnp.maximum(jnp.abs(iota), LEAST_TURN * field.periods)
+    phi = (straight - alpha) / turn
+
+    def better(theta: jax.Array, lam: jax.Array, phi: jax.Array) -> jax.Array:
+        known = _derivatives(lam, field.modes, theta, phi, True)
+        return theta - (theta + known[""] - straight) / (1 + known["t"])
+
+    theta = jnp.broadcast_to(straight, phi.shape)
+    fixed = jax.lax.stop_gradient((lam, phi))
+    for _ in range(NEWTON_STEPS):
+        theta = better(theta, *fixed)
+    # One more step from a root has the root's derivative.
+    return better(jax.lax.stop_gradient(theta), lam, phi), phi
 
 
 def _well(strength: jax.Array) -> jax.Array:

@@ -21,15 +21,14 @@ _LOCAL = TERMS + 2  # gradient lengths, vacuum well and flux compression come be
 SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|) - 1))
 
 
-def _magnetic(field: magnetics.Field) -> jax.Array:
-    """Gradient lengths (TERMS,), vacuum well, flux compression, then the Boozer series of |B|.
-
-    Its residual and mirror ratio bend sharply with the boundary, the series hardly: so the series is
-    what has derivatives here.
-    """
-    scalars = jnp.stack([magnetics.vacuum_well(field), magnetics.flux_compression(field)])
-    series = magnetics.boozer_series(field)
-    return jnp.concatenate([magnetics.gradient_lengths(field), scalars, series])
+# What is measured of the field. Residual and mirror ratio bend sharply with the boundary, the Boozer series
+# of |B| that they follow from hardly: so the series is what has derivatives here.
+_MEASURES = (
+    magnetics.gradient_lengths,
+    lambda field: magnetics.vacuum_well(field)[None],
+    lambda field: magnetics.flux_compression(field)[None],
+    magnetics.boozer_series,
+)
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,8 @@ class ScreeningModel:
         term = problem.terms.removesuffix("s")
         self.metrics = [f"{term}_{number:02d}" for number in range(TERMS)] + self.quantities
         self._magnetic = problem.terms != "elongations"
-        measure = _magnetic if self._magnetic else None
-        self._solver = EquilibriumSolver(periods, mpol, ntor, measure)
+        measures = _MEASURES if self._magnetic else ()
+        self._solver = EquilibriumSolver(periods, mpol, ntor, measures)
         self._base = np.zeros(self._solver.shape)
         self._base[0, 0, ntor] = 1.0
         self._reduced = jax.jit(self._reduced_of)
