@@ -34,7 +34,7 @@ KEPT = 0.5
 TAKEN = 0.05  # share of the promise from which on a step is taken
 WORTHWHILE = 0.01  # promised gain, in the objective's unit, below which the search has settled
 JACOBIAN_WORK = 8  # solves that the derivatives of all that is linear cost
-ITERATIONS = 60  # of SLSQP on the model, which takes no solve
+ITERATIONS = 40  # of SLSQP on the model, which takes no solve
 PRECISION = 1e-5
 
 
@@ -108,7 +108,7 @@ class LinearisedSearch:
     def _take(self, point: Screening, answer: Answer) -> None:
         progress = self.progress
         progress.x, progress.origin = point.x, point.x
-        progress.values, progress.cost = point.official, self._cost(point.x, point.values)
+        progress.values, progress.cost = point.official, self.cost(point.x, point.values)
         progress.journal = {point.x.tobytes(): answer}
         problem, sharpest = self.model.problem, progress.sharpest
         if sharpest is None or merit(problem, point.official) < merit(problem, sharpest[1]):
@@ -117,14 +117,14 @@ class LinearisedSearch:
     def _step(self, linear: Linearised) -> bool:
         """Try the model's best step in the box; whether it was taken."""
         progress = self.progress
-        step = self._best_step(linear)
-        promised = progress.cost - self._cost(progress.x + step, linear.values(step))
+        step = self.best_step(linear)
+        promised = progress.cost - self.cost(progress.x + step, linear.values(step))
         if promised < WORTHWHILE:
             self._shrink()
             return False
         answer = self._solve(progress.x + step)
         point = answer.screening
-        gained = -np.inf if point is None else progress.cost - self._cost(point.x, point.values)
+        gained = -np.inf if point is None else progress.cost - self.cost(point.x, point.values)
         if point is None or gained < TAKEN * promised:
             self._shrink()
             return False
@@ -137,7 +137,7 @@ class LinearisedSearch:
         self.progress.box *= SHRINKING
         self.progress.settled = self.progress.box < SMALLEST_BOX
 
-    def _cost(self, x: np.ndarray, values: np.ndarray) -> float:
+    def cost(self, x: np.ndarray, values: np.ndarray) -> float:
         """What the search makes small: objective, price of the largest violation, roughness."""
         stretch = max(0.0, -float(room_left(self.model, values).min()))
         return float(values[:TERMS].max()) + self._price * stretch + self._roughness(x)
@@ -145,44 +145,54 @@ class LinearisedSearch:
     def _roughness(self, x: np.ndarray) -> float:
         return roughness(self.model, self._weight, x)
 
-    def _best_step(self, linear: Linearised) -> np.ndarray:
-        """SLSQP on the model: y = (step, slack above the objective's terms, stretch of the limits)."""
-        x, size, box = self.progress.x, self.model.size, self.progress.box
-        seen: dict[str, np.ndarray] = {}
+    def best_step(self, linear: Linearised) -> np.ndarray:
+        """The best step of those that SLSQP tries on the model, none if none is better.
 
-        def values(step: np.ndarray) -> np.ndarray:
+        Its variables are y = (step / box, slack above the objective's terms, cost of the limits' stretch),
+        all of a size: with step and stretch themselves its least squares fail in small boxes.
+        """
+        x, size, box, price = self.progress.x, self.model.size, self.progress.box, self._price
+        seen: dict[str, np.ndarray] = {}
+        best, best_cost = np.zeros(size), self.progress.cost
+
+        def values(y: np.ndarray) -> np.ndarray:
+            nonlocal best, best_cost
+            step = box * y[:size]
             if "step" not in seen or not np.array_equal(seen["step"], step):
                 seen.clear()
-                seen["step"], seen["values"] = step.copy(), linear.values(step)
+                seen["step"], seen["values"] = step, linear.values(step)
+                found = self.cost(x + step, seen["values"])
+                if found < best_cost:
+                    best, best_cost = step, found
             return seen["values"]
 
-        def cost(y: np.ndarray) -> float:
-            return float(y[size] + self._price * y[-1]) + self._roughness(x + y[:size])
+        def model_cost(y: np.ndarray) -> float:
+            return float(y[size] + y[-1]) + self._roughness(x + box * y[:size])
 
         def gradient(y: np.ndarray) -> np.ndarray:
-            smooth = 2 * self._weight * self.model.roughness**2 * (x + y[:size])
-            return np.append(smooth, [1.0, self._price])
+            smooth = 2 * self._weight * self.model.roughness**2 * (x + box * y[:size])
+            return np.append(box * smooth, [1.0, 1.0])
 
         def constraints(y: np.ndarray) -> np.ndarray:
-            found = values(y[:size])
-            return np.concatenate([y[size] - found[:TERMS], room_left(self.model, found) + y[-1]])
+            found = values(y)
+            room = price * room_left(self.model, found)
+            return np.concatenate([y[size] - found[:TERMS], room + y[-1]])
 
         def constraint_jacobian(y: np.ndarray) -> np.ndarray:
-            slopes = linear.jacobian(y[:size])
-            room = room_slopes(self.model, slopes)
+            slopes = box * linear.jacobian(box * y[:size])
+            room = price * room_slopes(self.model, slopes)
             slack = np.repeat([[1.0, 0.0], [0.0, 1.0]], [TERMS, len(room)], 0)
             return np.column_stack([np.concatenate([-slopes[:TERMS], room]), slack])
 
-        here = values(np.zeros(size))
+        here = linear.values(best)
         stretch = max(0.0, -float(room_left(self.model, here).min()))
-        found = scipy.optimize.minimize(
-            cost,
-            np.concatenate([np.zeros(size), [here[:TERMS].max(), stretch]]),
+        scipy.optimize.minimize(
+            model_cost,
+            np.concatenate([np.zeros(size), [here[:TERMS].max(), price * stretch]]),
             jac=gradient,
             constraints={"type": "ineq", "fun": constraints, "jac": constraint_jacobian},
-            bounds=[*[(-box, box)] * size, self.model.problem.slack, (0.0, None)],
+            bounds=[*[(-1.0, 1.0)] * size, self.model.problem.slack, (0.0, None)],
             method="SLSQP",
             options={"maxiter": ITERATIONS, "ftol": PRECISION},
         )
-        step: np.ndarray = found.x[:size]
-        return step
+        return best
