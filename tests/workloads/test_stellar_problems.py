@@ -21,8 +21,11 @@ def test_the_gentle_field_is_scored_by_its_gradient_length() -> None:
 
 
 def test_each_search_for_the_stable_set_has_an_aspect_ratio_of_its_own() -> None:
-    guards = [problem_of("mhd_stable", search).guards[-1] for search in range(4)]
+    guards = [problem_of("mhd_stable", search).guards[-1] for search in range(len(TARGETS))]
     assert tuple(guard.limit for guard in guards) == TARGETS
+    task = problem_of("mhd_stable", TARGETS.index(10.0))
+    assert task.aimed_at([0.3, -3.6, 0.2, 0.8, 0.01, 12.0]) == pytest.approx(1.2)
+    assert problem_of("geometrical").aimed_at([4.0]) == 0.0
 
 
 def test_the_hypervolume_is_the_area_that_the_designs_dominate() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from stellar_optimization.problems.quasi_isodynamic import TARGETS
 from stellar_optimization.run.parameters import Parameters
 from stellar_optimization.search.search_state import SMOOTHINGS, SearchState
 
@@ -55,9 +56,10 @@ def test_a_problem_that_few_modes_may_not_solve_goes_on_with_more_until_its_solv
     budget = Parameters(problem="simple_to_build", modes=3, stage_solves=40, max_solves=200)
     search = SearchState({"m": 2}, 2, weight=0.1, usual_weight=0.1, problem="simple_to_build")
     infeasible, feasible = [9.0, 0.3, -3.0, 0.1, 4.0], [9.0, 0.3, -4.0, 0.1, 4.0]
-    _find(search, 61, shape=infeasible)
-    search.turn(budget)
-    assert search.modes == 3
+    for solves, modes in ((14, 2), (15, 3)):  # a quarter of 40 solves with three modes
+        _find(search, solves, shape=infeasible)
+        search.turn(budget)
+        assert search.modes == modes
     for solves, shape in ((150, infeasible), (190, feasible)):
         _find(search, solves, shape=shape)
         search.turn(budget)
@@ -82,7 +84,7 @@ def test_such_a_problem_goes_on_with_more_modes_as_soon_as_few_are_feasible() ->
 def test_such_a_problem_takes_its_time_where_smoothness_was_asked_for() -> None:
     budget = Parameters(problem="simple_to_build", modes=3, stage_solves=40, max_solves=200)
     search = SearchState({"m": 2}, 2, weight=0.3, usual_weight=0.1, problem="simple_to_build")
-    for solves, modes in ((10, 2), (61, 3)):
+    for solves, modes in ((10, 2), (15, 3)):
         _find(search, solves, shape=[9.0, 0.3, -4.0, 0.1, 4.0])
         search.turn(budget)
         assert search.modes == modes
@@ -95,6 +97,34 @@ def test_a_search_that_joins_another_looks_at_its_design_first() -> None:
     search.join({"modes": 3, "weight": 0.1, "boundary": {"of": "another"}}, 1)
     search.turn(budget)
     assert (search.modes, search.boundary, search.milestones) == (3, {"of": "another"}, [])
+
+
+@pytest.mark.parametrize(
+    ("aspect", "feasible", "goes_there"),
+    [
+        (10.0, True, True),
+        (12.0, False, True),  # it finds the way from there
+        (12.0, True, False),  # it has something better for its own aim
+        (14.0, False, False),  # too far
+    ],
+)
+def test_a_search_for_an_aspect_ratio_joins_one_that_is_near_it(
+    aspect: float, feasible: bool, goes_there: bool
+) -> None:
+    search = SearchState({}, 3, 0.1, 0.1, "mhd_stable", TARGETS.index(10.0))
+    _find(search, 10, merit=-1.0, shape=[0.3, -3.6, 0.2, 0.8, 0.01 if feasible else -0.1, 10.0])
+    record = {"modes": 3, "weight": 0.1, "merit": -9.0, "boundary": {"of": "another"}}
+    record["shape"] = [0.3, -3.6, 0.2, 0.8, 0.01, aspect]
+    assert search.lags(record, 1) == goes_there
+
+
+def test_a_search_does_not_go_back_to_the_same_design(search: SearchState) -> None:
+    _find(search, 10, merit=3.0)
+    record = {"modes": 3, "weight": 0.1, "merit": 1.3, "boundary": {}, "shape": []}
+    assert search.lags(record, 1)
+    search.join(record, 1)
+    assert not search.lags(record, 1)
+    assert search.lags({**record, "modes": 4}, 1) and search.lags(record, 2)
 
 
 def test_the_last_stage_ends_the_search(search: SearchState) -> None:

@@ -48,14 +48,42 @@ def test_a_set_of_designs_has_the_same_searches_however_few_workers_share_them(
 
 
 def test_more_workers_search_for_the_set_again_with_another_smoothness() -> None:
-    searches = _searches_for_the_set(6)
-    assert [search.task.guards[-1].limit for search in searches[4:]] == list(TARGETS[:2])
-    assert searches[4].weight == searches[5].weight != searches[0].weight
+    count = len(TARGETS)
+    searches = _searches_for_the_set(count + 2)
+    assert [search.task.guards[-1].limit for search in searches[count:]] == list(TARGETS[:2])
+    assert searches[count].weight == searches[count + 1].weight != searches[0].weight
 
 
 def _searches_for_the_set(workers: int) -> list[SearchState]:
+    return _state_of_a_set(workers).searches
+
+
+def _state_of_a_set(workers: int = 1) -> State:
     parameters = Parameters(problem="mhd_stable")
-    return State.initial(load_design("coarse"), parameters, workers).searches
+    return State.initial(load_design("coarse"), parameters, workers)
+
+
+def _of_the_set(search: int, length: float, aspect: float, **low: Any) -> Candidate:
+    """A design of P3 that low fidelity has seen: feasible, with this gradient length and aspect ratio."""
+    result = _low(violations=[0.0] * 5, objective=length, metrics={"aspect_ratio": aspect}, **low)
+    shape = [0.3, -3.6, 0.2, 0.8, 0.01, aspect]
+    return Candidate(search, 3, -length, {}, shape, "mhd_stable", low=result)
+
+
+def test_of_a_set_those_designs_are_scored_that_make_it_larger_most_promising_first() -> None:
+    state = _state_of_a_set()
+    compact, long, same, refused = (
+        _of_the_set(0, 8.0, 10.0),
+        _of_the_set(1, 9.0, 12.0),
+        _of_the_set(2, 7.9, 10.1),
+        _of_the_set(3, 9.0, 9.0, error="no equilibrium"),
+    )
+    second_of_a_search = _of_the_set(1, 8.9, 11.9)
+    state.candidates = [long, same, second_of_a_search, compact]
+    assert state.wave(Parameters(scores=9)) == [compact, long]
+    state.candidates.append(refused)  # high fidelity may still accept it
+    assert state.wave(Parameters(scores=9)) == [refused]
+    assert state.wave(Parameters(scores=0)) == []
 
 
 @pytest.mark.parametrize(("start", "modes"), [("coarse", 3), ("full", 4), ("ellipse", 2)])

@@ -38,7 +38,8 @@ class Problem:
 
     terms: quantity whose largest value is the objective; objective: its name as a metric; flip: whether
     the metric is the negative of it; ideal, worthless: objectives of scores 1 and 0; bounds: as the
-    official evaluator orders them; guards: limits of the search alone; similar: difference of
+    official evaluator orders them; guards: limits of the search alone; aim: the one of them that sets this
+    search apart from the others of the problem; similar: difference of
     objectives below which designs of one search count as the same; slack: range of the objective; start: the
     usual one; of_a_set: whether feasible designs are scored together; elastic: whether
     its starts are far from feasible, so that the search must weigh violations against each other;
@@ -62,6 +63,7 @@ class Problem:
     similar: float
     slack: tuple[float, float]
     start: str
+    aim: Bound | None = None
     of_a_set: bool = False
     elastic: bool = False
     extra_modes: int = 2
@@ -81,6 +83,12 @@ class Problem:
     def violation(self, values: Sequence[float]) -> float:
         """The largest one; feasible up to TOLERANCE."""
         return max(self.violations(values))
+
+    def aimed_at(self, values: Sequence[float]) -> float:
+        """The aim's quantity over its limit, of values in the order of `quantities`; 0 without an aim."""
+        if self.aim is None:
+            return 0.0
+        return values[self.quantities.index(self.aim.quantity)] / self.aim.limit
 
     def score(self, objective: float) -> float:
         """The benchmark's score of a feasible design, from 0 to 1."""

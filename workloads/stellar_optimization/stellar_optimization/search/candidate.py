@@ -28,6 +28,14 @@ class Candidate:
         return problem_of(self.problem).score(self.objective)
 
     @property
+    def place(self) -> tuple[float, float]:
+        """Gradient length and aspect ratio of a design of P3, as far as they are known."""
+        if self.low is not None and self.low["error"] is None:
+            return self.low["objective"], self.low["metrics"]["aspect_ratio"]
+        task = problem_of(self.problem, self.search)
+        return task.shown(self.objective), self.shape[task.quantities.index("aspect_ratio")]
+
+    @property
     def out_of_bounds(self) -> bool:
         """Whether low fidelity shows that it is not feasible.
 

@@ -16,6 +16,9 @@ LAGGING = 1.25  # a search this much farther from the ideal than another goes on
 SMOOTHER = 3.0  # factor of the smoothness weight after a boundary that cannot have more modes
 PATIENCE = 1.5  # times its solves that a search without feasible design may have
 SMOOTHINGS = 2  # how often that is tried
+ELASTIC_SHARE = 0.25  # of a stage's solves, for problems whose searches settle within few
+ON_TARGET = 1.01  # the aim's quantity over its limit
+REACH = 1.3  # the same of another search's design from which one still finds the way to the aim
 
 
 @dataclass
@@ -58,6 +61,9 @@ class SearchState:
     runner_up: dict[str, Any] | None = None  # modes, objective, boundary of the best one before
     milestones: list[dict[str, Any]] = field(default_factory=list)  # the same, at ends of stages
     came_from: int | None = None  # the search from whose design this one went on
+    joined: list[list[int]] = field(
+        default_factory=list
+    )  # all of these, with the modes of each design
     held_row: dict[str, Any] | None = None  # its last solve, whose Jacobian may yet come
 
     def update(self, progress: dict[str, Any]) -> None:
@@ -100,13 +106,20 @@ class SearchState:
     def join(self, record: dict[str, Any], other: int) -> None:
         """Go on from a design of the search `other`, with a weight between both."""
         self.came_from = other
+        self.joined.append([other, record["modes"]])
         self.usual_weight = math.sqrt(self.usual_weight * record["weight"])
         self.weight = self.usual_weight
         self._begin(max(self.modes, record["modes"]), record["boundary"])
 
-    def lags(self, record: dict[str, Any]) -> bool:
-        """Whether this search is so far behind another's record that it had better go on there."""
-        if record["merit"] is None:
+    def lags(self, record: dict[str, Any], other: int) -> bool:
+        """Whether this search is so far behind another's record that it had better go on there.
+
+        Not a second time to the same, nor to one far from its own aim; and to one that is not there yet
+        only while it has nothing feasible itself.
+        """
+        if record["merit"] is None or [other, record["modes"]] in self.joined:
+            return False
+        if self.task.aimed_at(record["shape"]) > (ON_TARGET if self.feasible else REACH):
             return False
         ideal = self.task.ideal
         return self.merit is None or self.merit - ideal > LAGGING * (record["merit"] - ideal)
@@ -142,6 +155,8 @@ class SearchState:
         With fewer modes solves are cheaper, and the share is larger in proportion.
         """
         share = parameters.stage_solves * parameters.modes / self.modes
+        if self.task.elastic:
+            share *= ELASTIC_SHARE
         had_its_share = 0 < share <= self.solves - self.stage_began
         if not self.task.elastic:
             return had_its_share and self.feasible

@@ -13,6 +13,7 @@ from stellar_optimization.search.search_state import SearchState
 from stellar_optimization.search.start import GENERATED
 
 FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
+WORTHWHILE_VOLUME = 0.5  # of P3's set: what a design must promise to add to it
 CLOSE = 0.005  # expected scores this close are scored at high fidelity in one wave
 # Searches differ in smoothness: too little gives shapes the official solver rejects.
 WEIGHT_FACTORS = (1.0, 3.0, 0.3, 10.0)
@@ -127,7 +128,7 @@ class State:
                 (i, r)
                 for i, other in others
                 for r in other.records[: due - 1][-1:]
-                if search.lags(r)
+                if search.lags(r, i)
             ]
             if rivals:
                 other, record = min(rivals, key=lambda rival: rival[1]["merit"])
@@ -149,7 +150,7 @@ class State:
         """
         best = self.best_candidate()
         beaten = (best.official_score or 0.0) if best and not self.problem.of_a_set else 0.0
-        if self.start_objective is not None:
+        if self.start_objective is not None and not self.problem.of_a_set:
             beaten = max(beaten, self.problem.score(self.start_objective))
         found = []
         for index, search in enumerate(self.searches):
@@ -176,11 +177,8 @@ class State:
         size = min(len(self.searches), parameters.scores - tried)
         best = self.best_candidate()
         waiting = [c for c in self.candidates if c.high is None and c.low is not None]
-        if self.problem.of_a_set:  # each search's design counts beside the others'
-            done = {c.search for c in self.candidates if c.official_score is not None}
-            waiting = [c for c in waiting if not c.out_of_bounds and c.search not in done]
-            first = {c.search: c for c in sorted(waiting, key=lambda c: c.expected_score)}
-            return list(first.values())[: max(size, 0)]
+        if self.problem.of_a_set:
+            return self._of_set(waiting)[: max(size, 0)]
         waiting = [c for c in waiting if not c.out_of_bounds and (best is None or c.may_beat(best))]
         waiting.sort(key=lambda c: (-c.expected_score, c.search))
         waiting = [c for c in waiting if c.expected_score > waiting[0].expected_score - CLOSE]
@@ -188,6 +186,24 @@ class State:
         chosen = accepted[:1]
         chosen += [c for c in waiting if not any(c is other for other in chosen)]
         return chosen[: max(size, 0)]
+
+    def _of_set(self, waiting: list[Candidate]) -> list[Candidate]:
+        """Those that make the set larger, one of each search that has none in it; most promising first."""
+        done = {c.search for c in self.candidates if c.official_score is not None}
+        left = [c for c in waiting if not c.out_of_bounds and c.search not in done]
+        front, chosen = self.front(), list[Candidate]()
+        while left:
+            known = hypervolume(front)
+            gain, index = max(
+                (hypervolume([*front, c.place]) - known, -i) for i, c in enumerate(left)
+            )
+            if gain < WORTHWHILE_VOLUME:
+                break
+            best = left[-index]
+            chosen.append(best)
+            front.append(best.place)
+            left = [c for c in left if c.search != best.search]
+        return chosen
 
     def why_unscored(self) -> str | None:
         """In words, why there is no official score; None if there is one."""
