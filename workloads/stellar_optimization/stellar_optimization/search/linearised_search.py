@@ -34,7 +34,7 @@ KEPT = 0.5
 TAKEN = 0.05  # share of the promise from which on a step is taken
 WORTHWHILE = 0.01  # promised gain, in the objective's unit, below which the search has settled
 JACOBIAN_WORK = 8  # solves that the derivatives of all that is linear cost
-ITERATIONS = 40  # of SLSQP on the model, which takes no solve
+ITERATIONS = 100  # of SLSQP on the model, which takes no solve
 PRECISION = 1e-5
 
 

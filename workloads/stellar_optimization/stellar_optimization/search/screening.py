@@ -96,6 +96,9 @@ class ScreeningModel:
         term = problem.terms.removesuffix("s")
         self.metrics = [f"{term}_{number:02d}" for number in range(TERMS)] + self.quantities
         self._magnetic = problem.terms != "elongations"
+        # They take most of the time of a step's model, so only those that the problem asks for are measured.
+        largest = 1 if "elongation" in self.quantities else 0
+        self._elongations = largest if self._magnetic else geometry.SECTIONS
         measures = _MEASURES if self._magnetic else ()
         self._solver = EquilibriumSolver(periods, mpol, ntor, measures)
         self._base = np.zeros(self._solver.shape)
@@ -143,12 +146,17 @@ class ScreeningModel:
         return full[:, self._index[:, 0], self._index[:, 1]].ravel() / self.scale
 
     def _shape_of(self, boundary: jax.Array, axis: jax.Array) -> jax.Array:
+        """Elongations of all sections, the largest or none; aspect ratio and triangularity."""
         axis_r, axis_z = jnp.split(axis, 2)
         r_cos, z_sin = boundary
-        elongation = geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)
         aspect = geometry.aspect_ratio(r_cos, z_sin, self.periods)
-        triangularity = geometry.triangularity(r_cos, z_sin, self.periods)
-        return jnp.concatenate([elongation, jnp.stack([aspect, triangularity])])
+        shape = jnp.stack([aspect, geometry.triangularity(r_cos, z_sin, self.periods)])
+        if self._elongations == 0:
+            return shape
+        elongations = geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)
+        if self._elongations == 1:
+            elongations = jnp.max(elongations)[None]
+        return jnp.concatenate([elongations, shape])
 
     def _reduced_of(self, series: jax.Array, iota: jax.Array) -> jax.Array:
         """Residual and mirror ratio, of the Boozer series and the transform per period."""
@@ -156,17 +164,14 @@ class ScreeningModel:
         residual = magnetics.log10_qi_residual(spectrum, iota)
         return jnp.stack([residual, magnetics.edge_mirror_ratio(spectrum)])
 
-    def _chosen(self, measured: np.ndarray, largest: int | None = None) -> np.ndarray:
-        """Of all that is measured, what the problem asks for: values, or rows of derivatives.
-
-        `largest`: the section whose elongation is the largest, for derivatives.
-        """
-        sections = measured[: geometry.SECTIONS]
-        named = dict(zip(_SHAPE, measured[geometry.SECTIONS :], strict=False))
-        rest = measured[geometry.SECTIONS + len(_SHAPE) :]
-        terms = sections if self.problem.terms == "elongations" else -rest[:TERMS]
+    def _chosen(self, measured: np.ndarray) -> np.ndarray:
+        """Of all that is measured, what the problem asks for: values, or rows of derivatives."""
+        elongations, others = np.split(measured, [self._elongations])
+        named = dict(zip(_SHAPE, others, strict=False))
+        rest = others[len(_SHAPE) :]
+        terms = -rest[:TERMS] if self._magnetic else elongations
         named |= dict(zip(_MAGNETIC, rest[TERMS:], strict=False))
-        named["elongation"] = sections[int(np.argmax(sections)) if largest is None else largest]
+        named |= dict(zip(["elongation"], elongations, strict=False))
         return np.concatenate([terms, np.stack([named[name] for name in self.quantities])])
 
     def evaluate(self, x: np.ndarray) -> Screening | None:
@@ -228,8 +233,7 @@ class ScreeningModel:
             reduced = np.tensordot(by_series, series, 1) + np.multiply.outer(by_iota, of_iota)
             rest = np.concatenate([local[:TERMS], reduced, local[TERMS:]])
         signed = np.sign(float(iota)) * of_iota[None]
-        largest = int(np.argmax(self._shape(boundary, axis)[: geometry.SECTIONS]))
-        full = self._chosen(np.concatenate([shape, signed, rest]), largest)
+        full = self._chosen(np.concatenate([shape, signed, rest]))
         columns = full[:, :, self._index[:, 0], self._index[:, 1]]
         found: np.ndarray = columns.reshape(len(full), -1) * self.scale
         return found
