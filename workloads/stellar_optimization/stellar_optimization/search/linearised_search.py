@@ -32,9 +32,9 @@ SHRINKING = 0.35  # of the box after a step that did not keep its promise
 GROWING = 2.0  # after one that kept at least KEPT of it
 KEPT = 0.5
 TAKEN = 0.05  # share of the promise from which on a step is taken
-WORTHWHILE = 0.01  # promised gain, in the objective's unit, below which the search has settled
+WORTHWHILE = 0.1  # promised gain, in the objective's unit, per unit of the box, of a step worth a solve
 JACOBIAN_WORK = 8  # solves that the derivatives of all that is linear cost
-ITERATIONS = 100  # of SLSQP on the model, which takes no solve
+ITERATIONS = 40  # of SLSQP on the model, which takes no solve
 PRECISION = 1e-5
 
 
@@ -119,7 +119,7 @@ class LinearisedSearch:
         progress = self.progress
         step = self.best_step(linear)
         promised = progress.cost - self.cost(progress.x + step, linear.values(step))
-        if promised < WORTHWHILE:
+        if promised < WORTHWHILE * progress.box:
             self._shrink()
             return False
         answer = self._solve(progress.x + step)
