@@ -174,6 +174,10 @@ STORED = [
     ("mhd_stable_10", "mhd_stable", "low"),
     pytest.param("mhd_stable_10", "mhd_stable", "high", marks=pytest.mark.slow),
     pytest.param("mhd_stable_12", "mhd_stable", "high", marks=pytest.mark.slow),
+    *(
+        pytest.param(f"mhd_stable_set_{aspect}", "mhd_stable", "high", marks=pytest.mark.slow)
+        for aspect in (8, 12, 13)
+    ),
     pytest.param("full", "geometrical", "high", marks=pytest.mark.slow),
     pytest.param("simple_to_build", "simple_to_build", "high", marks=pytest.mark.slow),
 ]
@@ -200,7 +204,7 @@ def test_the_stored_official_score_is_reproduced(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)  # compiles
-@pytest.mark.parametrize("name", ["mhd_stable_10", "mhd_stable_12"])
+@pytest.mark.parametrize("name", ["mhd_stable_12", "mhd_stable_set_12"])
 def test_the_field_is_measured_as_the_evaluator_does(
     evaluator: OfficialEvaluator, name: str
 ) -> None:

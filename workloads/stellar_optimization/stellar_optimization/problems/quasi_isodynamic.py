@@ -8,7 +8,7 @@ REFERENCE = (-1.0, 20.0)  # gradient length and aspect ratio from which P3's hyp
 TARGETS = (10.0, 12.0, 8.0, 14.0, 7.0, 6.0)  # aspect ratios of P3's set of designs, one per search
 MAX_IOTA = 0.9  # of the search: more makes shapes that are hard to solve
 # What the search keeps from a limit beyond the usual margin: its equilibria have fewer modes and surfaces
-# than those of the evaluator, and by so much were its best designs off there.
+# than those of the evaluator, and by at most so much were its best designs off there.
 RESIDUAL_RESERVE = 0.08
 MIRROR_RESERVE = 0.001
 IOTA_RESERVE = 0.003
