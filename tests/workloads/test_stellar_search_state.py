@@ -118,9 +118,11 @@ def test_a_search_for_an_aspect_ratio_joins_one_that_is_near_it(
     assert search.lags(record, 1) == goes_there
 
 
-def test_a_search_does_not_go_back_to_the_same_design(search: SearchState) -> None:
-    _find(search, 10, merit=3.0)
-    record = {"modes": 3, "weight": 0.1, "merit": 1.3, "boundary": {}, "shape": []}
+def test_a_search_with_an_aim_goes_on_from_another_search_once_per_modes() -> None:
+    search = SearchState({}, 3, 0.1, 0.1, "mhd_stable", TARGETS.index(10.0))
+    shape = [0.3, -3.6, 0.2, 0.8, 0.01, 10.0]
+    _find(search, 10, merit=-1.0, shape=shape)
+    record = {"modes": 3, "weight": 0.1, "merit": -9.0, "boundary": {}, "shape": shape}
     assert search.lags(record, 1)
     search.join(record, 1)
     assert not search.lags(record, 1)

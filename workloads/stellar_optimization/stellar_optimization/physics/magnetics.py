@@ -221,7 +221,7 @@ def _on_lines(field: Field, lam: jax.Array, iota: jax.Array) -> tuple[jax.Array,
     """
     alpha = (np.arange(FIELD_LINES) + 0.5)[:, None] * np.pi / field.periods / FIELD_LINES
     straight = (np.arange(TURN_POINTS) + 0.5) * 2 * np.pi / TURN_POINTS - np.pi
-    turn = jnp.sign(iota) * jnp.maximum(jnp.abs(iota), LEAST_TURN * field.periods)
+    turn = jnp.where(iota < 0, -1.0, 1.0) * jnp.maximum(jnp.abs(iota), LEAST_TURN * field.periods)
     phi = (straight - alpha) / turn
 
     def better(theta: jax.Array, lam: jax.Array, phi: jax.Array) -> jax.Array:

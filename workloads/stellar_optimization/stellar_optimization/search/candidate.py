@@ -28,7 +28,7 @@ class Candidate:
         return problem_of(self.problem).score(self.objective)
 
     @property
-    def place(self) -> tuple[float, float]:
+    def length_and_aspect(self) -> tuple[float, float]:
         """Gradient length and aspect ratio of a design of P3, as far as they are known."""
         if self.low is not None and self.low["error"] is None:
             return self.low["objective"], self.low["metrics"]["aspect_ratio"]

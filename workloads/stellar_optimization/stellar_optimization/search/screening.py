@@ -171,7 +171,8 @@ class ScreeningModel:
         rest = others[len(_SHAPE) :]
         terms = -rest[:TERMS] if self._magnetic else elongations
         named |= dict(zip(_MAGNETIC, rest[TERMS:], strict=False))
-        named |= dict(zip(["elongation"], elongations, strict=False))
+        if self._elongations == 1:
+            named["elongation"] = elongations[0]
         return np.concatenate([terms, np.stack([named[name] for name in self.quantities])])
 
     def evaluate(self, x: np.ndarray) -> Screening | None:

@@ -61,9 +61,7 @@ class SearchState:
     runner_up: dict[str, Any] | None = None  # modes, objective, boundary of the best one before
     milestones: list[dict[str, Any]] = field(default_factory=list)  # the same, at ends of stages
     came_from: int | None = None  # the search from whose design this one went on
-    joined: list[list[int]] = field(
-        default_factory=list
-    )  # all of these, with the modes of each design
+    joined: list[list[int]] = field(default_factory=list)  # search and modes of each such design
     held_row: dict[str, Any] | None = None  # its last solve, whose Jacobian may yet come
 
     def update(self, progress: dict[str, Any]) -> None:
@@ -114,10 +112,12 @@ class SearchState:
     def lags(self, record: dict[str, Any], other: int) -> bool:
         """Whether this search is so far behind another's record that it had better go on there.
 
-        Not a second time to the same, nor to one far from its own aim; and to one that is not there yet
-        only while it has nothing feasible itself.
+        With an aim of its own not a second time to a design of the same search with the same modes, nor to
+        one far above its aim; and to one that is not there yet only while it has nothing feasible itself.
         """
-        if record["merit"] is None or [other, record["modes"]] in self.joined:
+        if record["merit"] is None:
+            return False
+        if self.task.aim is not None and [other, record["modes"]] in self.joined:
             return False
         if self.task.aimed_at(record["shape"]) > (ON_TARGET if self.feasible else REACH):
             return False

@@ -171,14 +171,15 @@ class State:
 
         The best of those that low fidelity accepts, and the most promising of all: low fidelity
         refuses some that high fidelity accepts. Those that promise much less wait for a wave in which
-        nothing better is left. Empty when nothing may bring a better score.
+        nothing better is left. Empty when nothing may bring a better score. Of a set: those that make it
+        larger.
         """
         tried = sum(candidate.high is not None for candidate in self.candidates)
         size = min(len(self.searches), parameters.scores - tried)
         best = self.best_candidate()
         waiting = [c for c in self.candidates if c.high is None and c.low is not None]
         if self.problem.of_a_set:
-            return self._of_set(waiting)[: max(size, 0)]
+            return self._that_enlarge_the_set(waiting)[: max(size, 0)]
         waiting = [c for c in waiting if not c.out_of_bounds and (best is None or c.may_beat(best))]
         waiting.sort(key=lambda c: (-c.expected_score, c.search))
         waiting = [c for c in waiting if c.expected_score > waiting[0].expected_score - CLOSE]
@@ -187,21 +188,20 @@ class State:
         chosen += [c for c in waiting if not any(c is other for other in chosen)]
         return chosen[: max(size, 0)]
 
-    def _of_set(self, waiting: list[Candidate]) -> list[Candidate]:
+    def _that_enlarge_the_set(self, waiting: list[Candidate]) -> list[Candidate]:
         """Those that make the set larger, one of each search that has none in it; most promising first."""
         done = {c.search for c in self.candidates if c.official_score is not None}
         left = [c for c in waiting if not c.out_of_bounds and c.search not in done]
         front, chosen = self.front(), list[Candidate]()
         while left:
-            known = hypervolume(front)
-            gain, index = max(
-                (hypervolume([*front, c.place]) - known, -i) for i, c in enumerate(left)
-            )
-            if gain < WORTHWHILE_VOLUME:
+            best = max(left, key=lambda c: hypervolume([*front, c.length_and_aspect]))
+            if (
+                hypervolume([*front, best.length_and_aspect])
+                < hypervolume(front) + WORTHWHILE_VOLUME
+            ):
                 break
-            best = left[-index]
             chosen.append(best)
-            front.append(best.place)
+            front.append(best.length_and_aspect)
             left = [c for c in left if c.search != best.search]
         return chosen
 
