@@ -22,7 +22,7 @@ HIGHEST = 8  # poloidal mode in Boozer angles, and toroidal one per field period
 LEVELS = 61  # field strengths between bottom and top of the magnetic well
 FLAT = 1e-6  # slope that keeps a flattened well invertible
 
-
+Angles = np.ndarray | jax.Array
 _BOOZER_MODES = np.array(
     [(m, n) for m in range(HIGHEST + 1) for n in range(-HIGHEST if m else 0, HIGHEST + 1)]
 ).T
@@ -334,14 +334,14 @@ def _half_period(periods: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _series(
-    c: jax.Array, modes: tuple[np.ndarray, ...], theta: np.ndarray, phi: np.ndarray
+    c: jax.Array, modes: tuple[np.ndarray, ...], theta: Angles, phi: Angles
 ) -> tuple[jax.Array]:
     angle = jnp.multiply.outer(modes[0], theta) - jnp.multiply.outer(modes[1], phi)
     return (jnp.tensordot(c, jnp.cos(angle), 1),)
 
 
 def _derivatives(
-    c: jax.Array, modes: tuple[np.ndarray, ...], theta: np.ndarray, phi: np.ndarray, sine: bool
+    c: jax.Array, modes: tuple[np.ndarray, ...], theta: Angles, phi: Angles, sine: bool
 ) -> dict[str, jax.Array]:
     """A cosine or sine series and its derivatives by theta (t) and phi (p), up to the second."""
     m, n = modes

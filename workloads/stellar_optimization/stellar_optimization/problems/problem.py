@@ -84,11 +84,15 @@ class Problem:
         """The largest one; feasible up to TOLERANCE."""
         return max(self.violations(values))
 
+    def value(self, quantity: str, values: Sequence[float]) -> float:
+        """One of values in the order of `quantities`; ValueError for a quantity that is none of them."""
+        return values[self.quantities.index(quantity)]
+
     def aimed_at(self, values: Sequence[float]) -> float:
         """The aim's quantity over its limit, of values in the order of `quantities`; 0 without an aim."""
         if self.aim is None:
             return 0.0
-        return values[self.quantities.index(self.aim.quantity)] / self.aim.limit
+        return self.value(self.aim.quantity, values) / self.aim.limit
 
     def score(self, objective: float) -> float:
         """The benchmark's score of a feasible design, from 0 to 1."""

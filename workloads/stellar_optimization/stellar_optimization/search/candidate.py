@@ -33,7 +33,7 @@ class Candidate:
         if self.low is not None and self.low["error"] is None:
             return self.low["objective"], self.low["metrics"]["aspect_ratio"]
         task = problem_of(self.problem, self.search)
-        return task.shown(self.objective), self.shape[task.quantities.index("aspect_ratio")]
+        return task.shown(self.objective), task.value("aspect_ratio", self.shape)
 
     @property
     def out_of_bounds(self) -> bool:

@@ -32,7 +32,8 @@ SHRINKING = 0.35  # of the box after a step that did not keep its promise
 GROWING = 2.0  # after one that kept at least KEPT of it
 KEPT = 0.5
 TAKEN = 0.05  # share of the promise from which on a step is taken
-WORTHWHILE = 0.1  # promised gain, in the objective's unit, per unit of the box
+# Promised gain, in the objective's unit, per unit of the box, below which a step is not worth a solve.
+WORTHWHILE = 0.1
 JACOBIAN_WORK = 8  # solves that the derivatives of all that is linear cost
 ITERATIONS = 40  # of SLSQP on the model, which takes no solve
 PRECISION = 1e-5

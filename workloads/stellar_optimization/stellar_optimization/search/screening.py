@@ -98,7 +98,7 @@ class ScreeningModel:
         self._magnetic = problem.terms != "elongations"
         # They take most of the time of a step's model, so only those that the problem asks for are measured.
         largest = 1 if "elongation" in self.quantities else 0
-        self._elongations = largest if self._magnetic else geometry.SECTIONS
+        self._elongation_count = largest if self._magnetic else geometry.SECTIONS
         measures = _MEASURES if self._magnetic else ()
         self._solver = EquilibriumSolver(periods, mpol, ntor, measures)
         self._base = np.zeros(self._solver.shape)
@@ -151,10 +151,10 @@ class ScreeningModel:
         r_cos, z_sin = boundary
         aspect = geometry.aspect_ratio(r_cos, z_sin, self.periods)
         shape = jnp.stack([aspect, geometry.triangularity(r_cos, z_sin, self.periods)])
-        if self._elongations == 0:
+        if self._elongation_count == 0:
             return shape
         elongations = geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)
-        if self._elongations == 1:
+        if self._elongation_count == 1:
             elongations = jnp.max(elongations)[None]
         return jnp.concatenate([elongations, shape])
 
@@ -166,12 +166,12 @@ class ScreeningModel:
 
     def _chosen(self, measured: np.ndarray) -> np.ndarray:
         """Of all that is measured, what the problem asks for: values, or rows of derivatives."""
-        elongations, others = np.split(measured, [self._elongations])
+        elongations, others = np.split(measured, [self._elongation_count])
         named = dict(zip(_SHAPE, others, strict=False))
         rest = others[len(_SHAPE) :]
         terms = -rest[:TERMS] if self._magnetic else elongations
         named |= dict(zip(_MAGNETIC, rest[TERMS:], strict=False))
-        if self._elongations == 1:
+        if self._elongation_count == 1:
             named["elongation"] = elongations[0]
         return np.concatenate([terms, np.stack([named[name] for name in self.quantities])])
 

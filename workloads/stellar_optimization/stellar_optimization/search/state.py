@@ -101,8 +101,8 @@ class State:
         found = []
         for search in self.searches:
             if search.objective is not None:
-                place = search.task.quantities.index("aspect_ratio")
-                found.append((search.task.shown(search.objective), search.shape[place]))
+                aspect = search.task.value("aspect_ratio", search.shape)
+                found.append((search.task.shown(search.objective), aspect))
         return found
 
     def official_low_score(self) -> float | None:
