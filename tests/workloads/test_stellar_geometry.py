@@ -37,7 +37,7 @@ def _run(variable: str, *arguments: str) -> str:
 
 
 TORI = {
-    "aspect ratio of a circle": "geometry.aspect_ratio(*torus(0.25), 1)",
+    "aspect ratio of a circle": "geometry.aspect_ratio(*torus(0.25))",
     "elongations of a circle": "geometry.elongations(*torus(0.2), *axis, 1)",
     "elongations of an ellipse": "geometry.elongations(*torus(0.1, stretch=2.0), *axis, 1)",
     "triangularity of an ellipse": "geometry.triangularity(*torus(0.2, stretch=1.5), 1)",

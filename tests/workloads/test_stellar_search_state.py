@@ -100,19 +100,20 @@ def test_a_search_that_joins_another_looks_at_its_design_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("aspect", "feasible", "goes_there"),
+    ("aspect", "feasible", "own", "goes_there"),
     [
-        (10.0, True, True),
-        (12.0, False, True),  # it finds the way from there
-        (12.0, True, False),  # it has something better for its own aim
-        (14.0, False, False),  # too far
+        (10.0, True, 10.0, True),
+        (12.0, False, 10.0, True),  # it finds the way from there
+        (12.0, True, 10.0, False),  # it has something better for its own aim
+        (12.0, True, 12.5, True),  # what it has is not for its own aim
+        (14.0, False, 10.0, False),  # too far
     ],
 )
 def test_a_search_for_an_aspect_ratio_joins_one_that_is_near_it(
-    aspect: float, feasible: bool, goes_there: bool
+    aspect: float, feasible: bool, own: float, goes_there: bool
 ) -> None:
     search = SearchState({}, 3, 0.1, 0.1, "mhd_stable", TARGETS.index(10.0))
-    _find(search, 10, merit=-1.0, shape=[0.3, -3.6, 0.2, 0.8, 0.01 if feasible else -0.1, 10.0])
+    _find(search, 10, merit=-1.0, shape=[0.3, -3.6, 0.2, 0.8, 0.01 if feasible else -0.1, own])
     record = {"modes": 3, "weight": 0.1, "merit": -9.0, "boundary": {"of": "another"}}
     record["shape"] = [0.3, -3.6, 0.2, 0.8, 0.01, aspect]
     assert search.lags(record, 1) == goes_there

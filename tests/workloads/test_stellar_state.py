@@ -86,6 +86,39 @@ def test_of_a_set_those_designs_are_scored_that_make_it_larger_most_promising_fi
     assert state.wave(Parameters(scores=0)) == []
 
 
+def test_a_set_counts_what_a_scored_design_promised_and_takes_a_second_one_of_its_search() -> None:
+    state = _state_of_a_set()
+    scored = _of_the_set(0, 8.0, 10.0)
+    scored.high = _low(
+        violations=[0.0] * 5, score=0.4, objective=7.8, metrics={"aspect_ratio": 10.0}
+    )
+    same, compact = _of_the_set(1, 8.0, 10.0), _of_the_set(0, 5.0, 8.0)
+    state.candidates = [scored, same, compact]
+    assert state.wave(Parameters(scores=9)) == [compact]
+
+
+def test_a_design_promises_the_longer_length_of_search_and_low_fidelity() -> None:
+    design = _of_the_set(0, 7.3, 8.0)
+    assert design.low is not None
+    for seen, promised in [(4.4, 7.3), (7.5, 7.5)]:
+        design.low["objective"] = seen
+        assert design.length_and_aspect == (promised, 8.0)
+    design.low["error"] = "did not converge"
+    assert design.length_and_aspect == (7.3, 8.0)
+
+
+def test_finalists_of_an_aspect_ratio_reach_it_first_and_differ_in_length_or_aspect() -> None:
+    state = _state_of_a_set()
+    search = state.searches[TARGETS.index(10.0)]
+    for length, aspect in [(8.0, 11.5), (7.0, 10.0), (6.95, 10.05), (6.95, 9.0)]:
+        shape = [0.3, -3.6, 0.2, 0.8, 0.01, aspect]
+        design = {"objective": -length, "shape": shape, "modes": 3, "boundary": {}}
+        search.milestones.append(design)
+    found = state.finalists(4)
+    assert [c.shape[-1] for c in found] == [11.5, 10.0, 9.0]  # sorted by length again
+    assert [c.shape[-1] for c in state.finalists(2)] == [10.0, 9.0]
+
+
 @pytest.mark.parametrize(("start", "modes"), [("coarse", 3), ("full", 4), ("ellipse", 2)])
 def test_a_search_begins_with_the_modes_that_its_start_needs(start: str, modes: int) -> None:
     parameters = Parameters(start=start, modes=5)

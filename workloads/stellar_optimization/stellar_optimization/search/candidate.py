@@ -7,6 +7,7 @@ from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.geometrical import GEOMETRICAL
 
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
+SIMILAR_ASPECT = 0.1  # difference of aspect ratios below which designs of a set count as the same
 
 
 @dataclass
@@ -29,11 +30,26 @@ class Candidate:
 
     @property
     def length_and_aspect(self) -> tuple[float, float]:
-        """Gradient length and aspect ratio of a design of P3, as far as they are known."""
-        if self.low is not None and self.low["error"] is None:
-            return self.low["objective"], self.low["metrics"]["aspect_ratio"]
+        """Gradient length and aspect ratio that a design of P3 promises.
+
+        The larger length of search and low fidelity, of which the latter is sometimes far too low.
+        """
         task = problem_of(self.problem, self.search)
-        return task.shown(self.objective), task.value("aspect_ratio", self.shape)
+        length, aspect = task.shown(self.objective), task.value("aspect_ratio", self.shape)
+        if self.low is not None and self.low["error"] is None:
+            length = max(length, self.low["objective"])
+            aspect = self.low["metrics"]["aspect_ratio"]
+        return length, aspect
+
+    def like(self, other: "Candidate") -> bool:
+        """Whether both hardly differ in what counts, so that one of them is enough."""
+        problem = problem_of(self.problem, self.search)
+        if abs(self.objective - other.objective) >= problem.similar:
+            return False
+        if not problem.of_a_set:
+            return True
+        aspects = [problem.value("aspect_ratio", c.shape) for c in (self, other)]
+        return abs(aspects[0] - aspects[1]) < SIMILAR_ASPECT
 
     @property
     def out_of_bounds(self) -> bool:

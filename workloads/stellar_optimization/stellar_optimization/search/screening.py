@@ -15,7 +15,6 @@ from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.problems.problem import Problem
 
 TERMS = geometry.SECTIONS  # of every problem's objective
-_SHAPE = ("aspect_ratio", "triangularity", "iota_per_period")
 _MAGNETIC = ("log10_qi", "mirror_ratio", "vacuum_well", "flux_compression")
 _LOCAL = TERMS + 2  # gradient lengths, vacuum well and flux compression come before the spectrum
 SCALE_DECAY = 1.5  # variables are coefficients divided by exp(-1.5 (max(m, |n|) - 1))
@@ -96,7 +95,8 @@ class ScreeningModel:
         term = problem.terms.removesuffix("s")
         self.metrics = [f"{term}_{number:02d}" for number in range(TERMS)] + self.quantities
         self._magnetic = problem.terms != "elongations"
-        # They take most of the time of a step's model, so only those that the problem asks for are measured.
+        # Of the shape only what the problem asks for is measured: a step's model does it a hundred times.
+        self._triangularity = "triangularity" in self.quantities
         largest = 1 if "elongation" in self.quantities else 0
         self._elongation_count = largest if self._magnetic else geometry.SECTIONS
         measures = _MEASURES if self._magnetic else ()
@@ -109,9 +109,7 @@ class ScreeningModel:
         self._official_triangularity = jax.jit(
             partial(geometry.official_triangularity, periods=periods)
         )
-        # By columns that is cheaper for few of them; the model of a step asks for it often, with many.
-        differentiated = jax.jacrev if self._magnetic else jax.jacfwd
-        self._shape_jacobian = jax.jit(differentiated(self._shape_of, argnums=(0, 1)))
+        self._shape_jacobian = jax.jit(jax.jacrev(self._shape_of, argnums=(0, 1)))
 
     def of(self, problem: Problem) -> "ScreeningModel":
         """The model of a problem that differs in limits alone; what is compiled is shared."""
@@ -146,17 +144,18 @@ class ScreeningModel:
         return full[:, self._index[:, 0], self._index[:, 1]].ravel() / self.scale
 
     def _shape_of(self, boundary: jax.Array, axis: jax.Array) -> jax.Array:
-        """Elongations of all sections, the largest or none; aspect ratio and triangularity."""
+        """Elongations of all sections, the largest or none; aspect ratio; triangularity or not."""
         axis_r, axis_z = jnp.split(axis, 2)
         r_cos, z_sin = boundary
-        aspect = geometry.aspect_ratio(r_cos, z_sin, self.periods)
-        shape = jnp.stack([aspect, geometry.triangularity(r_cos, z_sin, self.periods)])
-        if self._elongation_count == 0:
-            return shape
-        elongations = geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)
+        found = []
+        if self._elongation_count:
+            found = [geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)]
         if self._elongation_count == 1:
-            elongations = jnp.max(elongations)[None]
-        return jnp.concatenate([elongations, shape])
+            found = [jnp.max(found[0])[None]]
+        found.append(geometry.aspect_ratio(r_cos, z_sin)[None])
+        if self._triangularity:
+            found.append(geometry.triangularity(r_cos, z_sin, self.periods)[None])
+        return jnp.concatenate(found)
 
     def _reduced_of(self, series: jax.Array, iota: jax.Array) -> jax.Array:
         """Residual and mirror ratio, of the Boozer series and the transform per period."""
@@ -167,8 +166,9 @@ class ScreeningModel:
     def _chosen(self, measured: np.ndarray) -> np.ndarray:
         """Of all that is measured, what the problem asks for: values, or rows of derivatives."""
         elongations, others = np.split(measured, [self._elongation_count])
-        named = dict(zip(_SHAPE, others, strict=False))
-        rest = others[len(_SHAPE) :]
+        names = ["aspect_ratio", *["triangularity"] * self._triangularity, "iota_per_period"]
+        named = dict(zip(names, others, strict=False))
+        rest = others[len(names) :]
         terms = -rest[:TERMS] if self._magnetic else elongations
         named |= dict(zip(_MAGNETIC, rest[TERMS:], strict=False))
         if self._elongation_count == 1:
@@ -184,7 +184,7 @@ class ScreeningModel:
         if not np.all(np.isfinite(values)):
             return None
         official = values.copy()
-        if "triangularity" in self.quantities:
+        if self._triangularity:
             place = TERMS + self.quantities.index("triangularity")
             official[place] = self._official_triangularity(*equilibrium.boundary)
         return Screening(x, values, official, equilibrium)

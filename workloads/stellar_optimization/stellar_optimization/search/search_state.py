@@ -113,13 +113,14 @@ class SearchState:
         """Whether this search is so far behind another's record that it had better go on there.
 
         With an aim of its own not a second time to a design of the same search with the same modes, nor to
-        one far above its aim; and to one that is not there yet only while it has nothing feasible itself.
+        one far above its aim; and to one that is not there yet only while it has nothing feasible there.
         """
         if record["merit"] is None:
             return False
         if self.task.aim is not None and [other, record["modes"]] in self.joined:
             return False
-        if self.task.aimed_at(record["shape"]) > (ON_TARGET if self.feasible else REACH):
+        there = self.feasible and self.task.aimed_at(self.shape) <= ON_TARGET
+        if self.task.aimed_at(record["shape"]) > (ON_TARGET if there else REACH):
             return False
         ideal = self.task.ideal
         return self.merit is None or self.merit - ideal > LAGGING * (record["merit"] - ideal)

@@ -9,11 +9,11 @@ from stellar_optimization.problems.problem import Problem
 from stellar_optimization.problems.quasi_isodynamic import hypervolume
 from stellar_optimization.run.parameters import Parameters
 from stellar_optimization.search.candidate import WORTHWHILE, Candidate
-from stellar_optimization.search.search_state import SearchState
+from stellar_optimization.search.search_state import ON_TARGET, SearchState
 from stellar_optimization.search.start import GENERATED
 
 FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
-WORTHWHILE_VOLUME = 0.5  # of P3's set: what a design must promise to add to it
+WORTHWHILE_VOLUME = 1.0  # of P3's set: what a design must promise to add to it
 CLOSE = 0.005  # expected scores this close are scored at high fidelity in one wave
 # Searches differ in smoothness: too little gives shapes the official solver rejects.
 WEIGHT_FACTORS = (1.0, 3.0, 0.3, 10.0)
@@ -158,8 +158,7 @@ class State:
             designs += [search.runner_up] if search.runner_up else []
             designs += reversed(search.milestones)
             own = _distinct(
-                [Candidate(index, **design, problem=search.problem) for design in designs],
-                search.task.similar,
+                [Candidate(index, **design, problem=search.problem) for design in designs]
             )[:depth]
             found += [
                 c for c in own if c.expected_score > beaten + WORTHWHILE and not self._tried(c)
@@ -189,10 +188,13 @@ class State:
         return chosen[: max(size, 0)]
 
     def _that_enlarge_the_set(self, waiting: list[Candidate]) -> list[Candidate]:
-        """Those that make the set larger, one of each search that has none in it; most promising first."""
-        done = {c.search for c in self.candidates if c.official_score is not None}
-        left = [c for c in waiting if not c.out_of_bounds and c.search not in done]
-        front, chosen = self.front(), list[Candidate]()
+        """Those that promise to make the set larger, at most one of each search; most promising first.
+
+        What is in the set counts as what it had promised: the evaluator takes a little off every design.
+        """
+        left = [c for c in waiting if not c.out_of_bounds]
+        front = [c.length_and_aspect for c in self.candidates if c.official_score is not None]
+        chosen = list[Candidate]()
         while left:
             best = max(left, key=lambda c: hypervolume([*front, c.length_and_aspect]))
             if (
@@ -229,7 +231,7 @@ class State:
         return any(
             candidate.search == design.search
             and candidate.modes == design.modes
-            and abs(candidate.objective - design.objective) < self.problem.similar
+            and candidate.like(design)
             for candidate in self.candidates
         )
 
@@ -255,10 +257,15 @@ class State:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _distinct(designs: list[Candidate], similar: float) -> list[Candidate]:
-    """Without those that hardly differ in objective from a better one; best first."""
+def _distinct(designs: list[Candidate]) -> list[Candidate]:
+    """Without those that hardly differ from a better one; first those that reach the search's aim."""
+
+    def rank(design: Candidate) -> tuple[bool, float]:
+        task = problem_of(design.problem, design.search)
+        return task.aimed_at(design.shape) > ON_TARGET, design.objective
+
     kept: list[Candidate] = []
-    for design in sorted(designs, key=lambda c: c.objective):
-        if all(abs(design.objective - other.objective) >= similar for other in kept):
+    for design in sorted(designs, key=rank):
+        if not any(design.like(other) for other in kept):
             kept.append(design)
     return kept
