@@ -6,7 +6,8 @@
 # A folder's name holds a hash of everything that went into it, so that a warm run builds nothing.
 set -eu
 cd "$(dirname "$0")/../tools"
-cache=${ML_PLATFORM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ml-platform}/tools
+. ../scripts/cache-folder.sh
+cache=$cache/tools
 say() { echo "build-tools: $*" >&2; }
 
 command -v go >/dev/null 2>&1 || {

@@ -1,4 +1,4 @@
-# Read by other scripts: builds the workloads' images and names their Pythons for the tests that use them.
+# Read by other scripts: builds the workloads' images, and names their Pythons and what these compiled.
 environments() {
     .venv/bin/ml-platform build "$1" v1.0.0 >&2
     .venv/bin/python -c 'import sys
@@ -12,3 +12,13 @@ STELLAR_MAIN_PYTHON=$stellar/main/bin/python; export STELLAR_MAIN_PYTHON
 STELLAR_SCORE_PYTHON=$stellar/score/bin/python; export STELLAR_SCORE_PYTHON
 tokamak=$(environments tokamak_profiles)
 TOKAMAK_MAIN_PYTHON=$tokamak/main/bin/python; export TOKAMAK_MAIN_PYTHON
+
+# What they compile is kept between runs, for each kind of processor: such code may not run on another.
+if [ -z "${JAX_COMPILATION_CACHE_DIR:-}" ]; then
+  . scripts/cache-folder.sh
+  processor=$({
+    uname -sm
+    grep -m 1 -E '^(flags|Features)' /proc/cpuinfo || sysctl -n machdep.cpu.brand_string
+  } 2>/dev/null | cksum | cut -d ' ' -f 1)
+  JAX_COMPILATION_CACHE_DIR=$cache/jax-$processor; export JAX_COMPILATION_CACHE_DIR
+fi

@@ -6,6 +6,8 @@ A stand-in answers for the official evaluator, whose minutes prove nothing about
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -54,13 +56,14 @@ class Attempt:
         head: RayHead,
         parameters: dict[str, Any],
         workers: int = 2,
+        compiled: Path | None = None,
     ) -> None:
         self.number, self._folder, self._head = number, folder, head
         evaluator = folder / "environments" / "score" / "bin" / "python"
         evaluator.parent.mkdir(parents=True, exist_ok=True)
         evaluator.write_text(EVALUATOR)
         evaluator.chmod(0o755)
-        compiled = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled")}
+        cache = {"JAX_COMPILATION_CACHE_DIR": str(compiled or _kept(folder))}
         with (folder / "log.txt").open("a") as log:
             self._process = subprocess.Popen(
                 [PYTHON, "-m", "stellar_optimization"],
@@ -70,7 +73,7 @@ class Attempt:
                     "RAY_ADDRESS": f"127.0.0.1:{head.gcs_port}",
                     # What the platform's launcher sets too: workers have the driver's Python.
                     "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(
-                        {"runtime_env": {"py_executable": PYTHON, "env_vars": compiled}}
+                        {"runtime_env": {"py_executable": PYTHON, "env_vars": cache}}
                     ),
                     "JOB_DIR": folder.as_uri(),
                     "JOB_ATTEMPT": str(number),
@@ -167,18 +170,29 @@ class Attempt:
         return sorted(int(file.stem) for file in files if file.stem.isdigit())
 
 
+def _kept(folder: Path) -> Path:
+    """What was compiled before: `make test` keeps it from run to run, a test run by hand for itself."""
+    return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR", folder.parent / "compiled"))
+
+
 def finish_despite(
     kills: list[Kill], folder: Path, head: RayHead, parameters: dict[str, Any]
 ) -> dict[str, Any]:
-    """Attempt after attempt until one ends by itself; AssertionError where a kill loses a step."""
-    attempt = Attempt(folder, 0, head, parameters)
+    """Attempt after attempt until one ends by itself; AssertionError where a kill loses a step.
+
+    They share what they compile, but with no other test: a kill may leave half a file.
+    """
+    compiled = folder.parent / "compiled-by-the-killed"
+    shutil.copytree(_kept(folder), compiled)
+    attempt = Attempt(folder, 0, head, parameters, compiled=compiled)
     try:
         for number, kill in enumerate(kills, 1):
             attempt.suffer(kill)
             print(f"kill {number}: {kill.victim} at step {attempt.kept()}", flush=True)
             if kill.victim == "worker":
                 continue
-            before, attempt = attempt, Attempt(folder, attempt.number + 1, head, parameters)
+            before = attempt
+            attempt = Attempt(folder, before.number + 1, head, parameters, compiled=compiled)
             # What was under way is one slice of each search: its step may be shown, and is done again.
             assert before.shown() <= before.kept() + 1
             assert attempt.wait_for(0) == before.kept()

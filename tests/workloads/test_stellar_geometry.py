@@ -42,16 +42,23 @@ TORI = {
     "elongations of an ellipse": "geometry.elongations(*torus(0.1, stretch=2.0), *axis, 1)",
     "triangularity of an ellipse": "geometry.triangularity(*torus(0.2, stretch=1.5), 1)",
     "triangularity of a D": "geometry.triangularity(*torus(0.2, shift=0.02), 1)",
+    "aspect ratio of full": "geometry.aspect_ratio(*full)",
+    "triangularity of full": "geometry.official_triangularity(*full, periods)",
+    "theta lines of full": "on_lines(angle)[0].ravel()",
+    "positions of full": "positions(angle).ravel()",
+    "slopes of full": "on_lines(angle)[1].ravel()",
+    "differences of full": "(positions(angle + 1e-6) - positions(angle - 1e-6)).ravel() / 2e-6",
 }
 
 
 @pytest.fixture(scope="module")
 def tori() -> dict[str, Any]:
-    """Values of TORI, expressions over `geometry` and boundaries (r_cos, z_sin) of one period."""
+    """Values of TORI: expressions over `geometry` and boundaries (r_cos, z_sin), of one period but `full`."""
     values = ", ".join(f"{name!r}: np.asarray({value}).tolist()" for name, value in TORI.items())
     program = f"""
 import json, numpy as np, jax.numpy as jnp
 from stellar_optimization.physics import geometry
+from stellar_optimization.problems.design import load_design
 
 def torus(minor, stretch=1.0, shift=0.0):
     r, z = np.zeros((3, 3)), np.zeros((3, 3))
@@ -59,6 +66,18 @@ def torus(minor, stretch=1.0, shift=0.0):
     return jnp.asarray(r), jnp.asarray(z)
 
 axis = jnp.array([1.0, 0.0]), jnp.zeros(2)
+boundary = load_design("full").boundary
+full, periods = (jnp.asarray(boundary.r_cos), jnp.asarray(boundary.z_sin)), boundary.n_field_periods
+theta = jnp.linspace(0, 2 * np.pi, geometry.SECTION_POINTS, endpoint=False)
+angle = jnp.linspace(0, 1, geometry.SECTION_POINTS)
+
+def on_lines(angle):
+    return geometry._on_theta_lines(geometry._theta_lines(*full), angle, periods)
+
+def positions(angle):
+    r, z = geometry.positions(*full, theta, angle, periods)
+    return jnp.stack([r * jnp.cos(angle), r * jnp.sin(angle), z], 1)
+
 print(json.dumps({{{values}}}))
 """
     found: dict[str, Any] = json.loads(_run("STELLAR_MAIN_PYTHON", "-c", program))
@@ -81,6 +100,22 @@ def test_sections_of_an_elliptic_torus_have_the_ellipse_s_elongation(tori: dict[
     assert tori["elongations of an ellipse"] == pytest.approx([2.0] * 12, rel=0.02)
 
 
+def test_shape_measures_of_a_stored_design_are_the_evaluator_s(tori: dict[str, Any]) -> None:
+    """In three dimensions, where no formula is at hand."""
+    design = load_design("full")
+    official = design.scores[-1]
+    violation_of_aspect, violation_of_triangularity, _ = official["violations"]
+    assert tori["aspect ratio of full"] == pytest.approx(4.0 * (1 + violation_of_aspect), rel=1e-5)
+    expected = -0.5 + 0.5 * violation_of_triangularity
+    assert tori["triangularity of full"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_theta_lines_are_the_boundary_s(tori: dict[str, Any]) -> None:
+    points, slopes = tori["theta lines of full"], tori["slopes of full"]
+    assert points == pytest.approx(tori["positions of full"], abs=1e-12)
+    assert slopes == pytest.approx(tori["differences of full"], abs=1e-6)
+
+
 def test_an_ellipse_has_no_triangularity(tori: dict[str, Any]) -> None:
     assert tori["triangularity of an ellipse"] == pytest.approx(0.0, abs=0.01)
 
@@ -100,14 +135,19 @@ from stellar_optimization.search.screening import ScreeningModel
 boundary = load_design("coarse").boundary
 model = ScreeningModel(boundary.n_field_periods, 2)
 x = model.variables(boundary)
-jacobian = model.jacobian(model.evaluate(x))
-step = 1e-5 * np.eye(model.size)[7]
-difference = (model.evaluate(x + step).values - model.evaluate(x - step).values) / 2e-5
-print(np.abs(difference - jacobian[:, 7]).max() / np.abs(jacobian).max())
+point = model.evaluate(x)
+direction = np.random.default_rng(0).normal(size=model.size)
+slope = model.jacobian(point) @ direction
+step = 1e-6 * direction
+difference = (model.evaluate(x + step).values - model.evaluate(x - step).values) / 2e-6
+print(np.abs(difference - slope).max() / np.abs(slope).max())
+print(point.objective)
 print(model.evaluate(5 * x))
 """
-    error, unsolvable = _run("STELLAR_MAIN_PYTHON", "-c", program).split()
+    error, elongation, unsolvable = _run("STELLAR_MAIN_PYTHON", "-c", program).split()
     assert float(error) < 1e-3
+    official = load_design("coarse").scores[0]["elongation"]
+    assert float(elongation) == pytest.approx(official, rel=0.03)  # of another equilibrium
     assert unsolvable == "None"
 
 

@@ -23,7 +23,7 @@ def test_a_search_whose_driver_head_and_a_worker_were_killed_ends_with_the_same_
 ) -> None:
     """The short form, with driver and head killed at once; the slow one kills them one by one.
 
-    Each attempt compiles for half a minute, and a driver needs a minute to miss its head.
+    A driver needs a minute to miss its head.
     """
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     undisturbed = Attempt(alone, 0, ray_head, SHORT).finish()

@@ -96,7 +96,12 @@ def test_a_search_that_joins_another_looks_at_its_design_first() -> None:
     _find(search, 10, shape=[9.0, 0.3, -4.0, 0.1, 4.0])
     search.join({"modes": 3, "weight": 0.1, "boundary": {"of": "another"}}, 1)
     search.turn(budget)
-    assert (search.modes, search.boundary, search.milestones) == (3, {"of": "another"}, [])
+    assert (search.modes, search.boundary) == (3, {"of": "another"})
+    # Nothing is known of it yet; what the search had found itself stays a finalist.
+    assert search.finished_designs() == [] and not search.feasible
+    assert [design["boundary"] for design in search.milestones] == [{"at": 10}]
+    _find(search, 12, shape=[9.0, 0.3, -4.0, 0.1, 4.0])
+    assert search.runner_up is None
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,8 @@ def test_a_search_that_joins_another_looks_at_its_design_first() -> None:
         (10.0, True, 10.0, True),
         (12.0, False, 10.0, True),  # it finds the way from there
         (12.0, True, 10.0, False),  # it has something better for its own aim
-        (12.0, True, 12.5, True),  # what it has is not for its own aim
+        (12.0, True, 12.5, True),  # what it has is still farther from its own aim
+        (12.0, True, 10.2, False),  # and nearer
         (14.0, False, 10.0, False),  # too far
     ],
 )
@@ -128,6 +134,14 @@ def test_a_search_with_an_aim_goes_on_from_another_search_once_per_modes() -> No
     search.join(record, 1)
     assert not search.lags(record, 1)
     assert search.lags({**record, "modes": 4}, 1) and search.lags(record, 2)
+
+
+def test_a_search_for_a_set_keeps_the_design_it_left_for_another_aspect_ratio() -> None:
+    search = SearchState({}, 3, 0.1, 0.1, "mhd_stable", TARGETS.index(10.0))
+    for solves, aspect in [(10, 12.0), (12, 11.95), (14, 10.0)]:
+        _find(search, solves, merit=-8.0, shape=[0.3, -3.6, 0.2, 0.8, 0.01, aspect])
+        assert search.runner_up is None or aspect == 10.0
+    assert search.runner_up is not None and search.runner_up["shape"][-1] == 11.95
 
 
 def test_the_last_stage_ends_the_search(search: SearchState) -> None:

@@ -95,6 +95,31 @@ def test_a_set_counts_what_a_scored_design_promised_and_takes_a_second_one_of_it
     same, compact = _of_the_set(1, 8.0, 10.0), _of_the_set(0, 5.0, 8.0)
     state.candidates = [scored, same, compact]
     assert state.wave(Parameters(scores=9)) == [compact]
+    scored.high["objective"] = 6.0  # far below what it had promised
+    assert state.wave(Parameters(scores=9)) == [same, compact]
+
+
+@pytest.mark.parametrize(("length", "worthwhile"), [(8.09, False), (8.11, True)])
+def test_a_design_that_adds_little_to_a_set_gets_no_official_minutes(
+    length: float, worthwhile: bool
+) -> None:
+    state = _state_of_a_set()
+    scored = _of_the_set(0, 8.0, 10.0)
+    scored.high = scored.low
+    assert scored.high is not None
+    scored.high["score"] = 0.4
+    state.candidates = [scored, _of_the_set(1, length, 10.0)]
+    assert bool(state.wave(Parameters(scores=9))) == worthwhile
+
+
+def test_a_design_of_the_same_length_and_another_aspect_ratio_is_not_tried_yet() -> None:
+    state = _state_of_a_set()
+    state.candidates = [_of_the_set(0, 8.0, 10.0)]
+    for aspect, found in [(10.05, 0), (9.0, 1)]:
+        shape = [0.3, -3.6, 0.2, 0.8, 0.01, aspect]
+        design = {"objective": -8.0, "shape": shape, "modes": 3, "boundary": {}}
+        state.searches[0].milestones = [design]
+        assert len(state.finalists(2)) == found
 
 
 def test_a_design_promises_the_longer_length_of_search_and_low_fidelity() -> None:
@@ -110,7 +135,7 @@ def test_a_design_promises_the_longer_length_of_search_and_low_fidelity() -> Non
 def test_finalists_of_an_aspect_ratio_reach_it_first_and_differ_in_length_or_aspect() -> None:
     state = _state_of_a_set()
     search = state.searches[TARGETS.index(10.0)]
-    for length, aspect in [(8.0, 11.5), (7.0, 10.0), (6.95, 10.05), (6.95, 9.0)]:
+    for length, aspect in [(8.0, 11.5), (7.0, 10.0), (6.95, 10.05), (6.8, 10.05), (6.95, 9.0)]:
         shape = [0.3, -3.6, 0.2, 0.8, 0.01, aspect]
         design = {"objective": -length, "shape": shape, "modes": 3, "boundary": {}}
         search.milestones.append(design)

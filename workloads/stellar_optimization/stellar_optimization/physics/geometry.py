@@ -18,7 +18,7 @@ import scipy.special
 
 SECTIONS = 12  # cross-sections on half a field period, both symmetry planes included
 SECTION_POINTS = 25
-NEWTON_STEPS = 6
+NEWTON_STEPS = 6  # before the one that has derivatives
 
 
 def _ellipse_table() -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +61,7 @@ def aspect_ratio(r_cos: jax.Array, z_sin: jax.Array) -> jax.Array:
     phi = n * np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
     def cosine_series(c: jax.Array) -> jax.Array:
-        """On a grid, angle by angle: a tenth of the time of all modes at all points."""
+        """On the grid, by cos(a - b) = cos a cos b + sin a sin b, which needs no table of all modes."""
         return np.cos(theta).T @ (c @ np.cos(phi)) + np.sin(theta).T @ (c @ np.sin(phi))
 
     r, dz = cosine_series(r_cos), cosine_series(z_sin * m)

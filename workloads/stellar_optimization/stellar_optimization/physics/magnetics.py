@@ -294,10 +294,11 @@ def boozer_series(field: Field) -> jax.Array:
     area = (1 + lam["t"]) * (1 + nu_p) + field.iota * nu_t - nu_t * lam["p"]
     strength = _series(field.edge("bmnc"), field.fine_modes, u, v)[0]
     weight = (strength * area).ravel() / u.size
-    by_t = jnp.arange(HIGHEST + 1)[:, None] * angle_t.ravel()
-    by_p = field.periods * jnp.arange(-HIGHEST, HIGHEST + 1)[:, None] * angle_p.ravel()
-    # Angle by angle: the derivative of all modes at all points would take most of a step's time.
-    mean = (weight * jnp.cos(by_t)) @ jnp.cos(by_p).T + (weight * jnp.sin(by_t)) @ jnp.sin(by_p).T
+    turn_t = jnp.arange(HIGHEST + 1)[:, None] * angle_t.ravel()
+    turn_p = field.periods * jnp.arange(-HIGHEST, HIGHEST + 1)[:, None] * angle_p.ravel()
+    # By cos(a - b) = cos a cos b + sin a sin b: derivatives of all modes at all points took most of a step.
+    mean = (weight * jnp.cos(turn_t)) @ jnp.cos(turn_p).T
+    mean = mean + (weight * jnp.sin(turn_t)) @ jnp.sin(turn_p).T
     bm, bn = _BOOZER_MODES
     factor = np.where((bm == 0) & (bn == 0), 1.0, 2.0)
     return factor * mean[bm, bn + HIGHEST]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 TOLERANCE = 0.01  # largest normalised violation that still counts as feasible
+SIMILAR_ASPECT = 0.1
+ON_TARGET = 1.01  # the aim's quantity over its limit
 DRIFT = 0.05  # a low gate of quantities about which the evaluator's fidelities differ
 
 
@@ -39,13 +41,12 @@ class Problem:
     terms: quantity whose largest value is the objective; objective: its name as a metric; flip: whether
     the metric is the negative of it; ideal, worthless: objectives of scores 1 and 0; bounds: as the
     official evaluator orders them; guards: limits of the search alone; aim: the one of them that sets this
-    search apart from the others of the problem; similar: difference of
-    objectives below which designs of one search count as the same; slack: range of the objective; start: the
-    usual one; of_a_set: whether feasible designs are scored together; elastic: whether
-    its starts are far from feasible, so that the search must weigh violations against each other;
-    extra_modes: of the search's
-    equilibria, beyond those of the boundary; largest_box: change of a scaled
-    variable in one call of SLSQP; price: what a violation of 1 weighs in the objective's unit.
+    search apart from the others of the problem; similar: difference of objectives below which designs of one
+    search count as the same (of a set only if their aspect ratios are as near as SIMILAR_ASPECT, too); slack:
+    range of the objective; start: the usual one; of_a_set: whether feasible designs are scored together;
+    elastic: whether its starts are far from feasible, so that the search must weigh violations against each
+    other; extra_modes: of the search's equilibria, beyond those of the boundary; largest_box: change of a
+    scaled variable in one call of SLSQP; price: what a violation of 1 weighs in the objective's unit.
     """
 
     name: str
@@ -93,6 +94,17 @@ class Problem:
         if self.aim is None:
             return 0.0
         return self.value(self.aim.quantity, values) / self.aim.limit
+
+    def alike(
+        self, objectives: tuple[float, float], values: tuple[Sequence[float], Sequence[float]]
+    ) -> bool:
+        """Whether two designs hardly differ in what counts, so that one of them is enough."""
+        if abs(objectives[0] - objectives[1]) >= self.similar:
+            return False
+        if not self.of_a_set:
+            return True
+        one, other = (self.value("aspect_ratio", found) for found in values)
+        return abs(one - other) < SIMILAR_ASPECT
 
     def score(self, objective: float) -> float:
         """The benchmark's score of a feasible design, from 0 to 1."""

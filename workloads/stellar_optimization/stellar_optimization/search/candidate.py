@@ -5,9 +5,12 @@ from typing import Any
 
 from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.geometrical import GEOMETRICAL
+from stellar_optimization.problems.problem import ON_TARGET
 
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
-SIMILAR_ASPECT = 0.1  # difference of aspect ratios below which designs of a set count as the same
+TAKEN_OFF = (
+    0.05  # part of a gradient length by which the evaluator's may be shorter than the search's
+)
 
 
 @dataclass
@@ -32,24 +35,35 @@ class Candidate:
     def length_and_aspect(self) -> tuple[float, float]:
         """Gradient length and aspect ratio that a design of P3 promises.
 
-        The larger length of search and low fidelity, of which the latter is sometimes far too low.
+        The larger length of search and low fidelity: low fidelity's is sometimes far too low. Once high
+        fidelity has been found, not much more than that.
         """
         task = problem_of(self.problem, self.search)
         length, aspect = task.shown(self.objective), task.value("aspect_ratio", self.shape)
         if self.low is not None and self.low["error"] is None:
             length = max(length, self.low["objective"])
             aspect = self.low["metrics"]["aspect_ratio"]
+        if self.high is not None and self.official_score is not None:
+            length = min(length, self.high["objective"] * (1 + TAKEN_OFF))
         return length, aspect
 
-    def like(self, other: "Candidate") -> bool:
-        """Whether both hardly differ in what counts, so that one of them is enough."""
+    def resembles(self, other: "Candidate") -> bool:
+        """Whether both designs, of one search, count as the same."""
         problem = problem_of(self.problem, self.search)
-        if abs(self.objective - other.objective) >= problem.similar:
+        return problem.alike((self.objective, other.objective), (self.shape, other.shape))
+
+    @property
+    def off_target(self) -> bool:
+        """Whether it misses what its search aims at."""
+        return problem_of(self.problem, self.search).aimed_at(self.shape) > ON_TARGET
+
+    def outdone_by(self, other: "Candidate") -> bool:
+        """Whether another design of its search is as gentle and as compact; only of a set do both count."""
+        problem = problem_of(self.problem, self.search)
+        if not problem.of_a_set or other.objective > self.objective:
             return False
-        if not problem.of_a_set:
-            return True
-        aspects = [problem.value("aspect_ratio", c.shape) for c in (self, other)]
-        return abs(aspects[0] - aspects[1]) < SIMILAR_ASPECT
+        one, rival = (problem.value("aspect_ratio", c.shape) for c in (self, other))
+        return rival <= one
 
     @property
     def out_of_bounds(self) -> bool:

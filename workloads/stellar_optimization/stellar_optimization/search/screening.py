@@ -96,7 +96,9 @@ class ScreeningModel:
         self.metrics = [f"{term}_{number:02d}" for number in range(TERMS)] + self.quantities
         self._magnetic = problem.terms != "elongations"
         # Of the shape only what the problem asks for is measured: a step's model does it a hundred times.
-        self._triangularity = "triangularity" in self.quantities
+        self._of_shape = ["aspect_ratio"]
+        if "triangularity" in self.quantities:
+            self._of_shape.append("triangularity")
         largest = 1 if "elongation" in self.quantities else 0
         self._elongation_count = largest if self._magnetic else geometry.SECTIONS
         measures = _MEASURES if self._magnetic else ()
@@ -144,18 +146,18 @@ class ScreeningModel:
         return full[:, self._index[:, 0], self._index[:, 1]].ravel() / self.scale
 
     def _shape_of(self, boundary: jax.Array, axis: jax.Array) -> jax.Array:
-        """Elongations of all sections, the largest or none; aspect ratio; triangularity or not."""
+        """Elongations of all sections, the largest or none; then what `_of_shape` names."""
         axis_r, axis_z = jnp.split(axis, 2)
         r_cos, z_sin = boundary
-        found = []
-        if self._elongation_count:
-            found = [geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)]
+        shape = [geometry.aspect_ratio(r_cos, z_sin)]
+        if "triangularity" in self._of_shape:
+            shape.append(geometry.triangularity(r_cos, z_sin, self.periods))
+        if self._elongation_count == 0:
+            return jnp.stack(shape)
+        elongations = geometry.elongations(r_cos, z_sin, axis_r, axis_z, self.periods)
         if self._elongation_count == 1:
-            found = [jnp.max(found[0])[None]]
-        found.append(geometry.aspect_ratio(r_cos, z_sin)[None])
-        if self._triangularity:
-            found.append(geometry.triangularity(r_cos, z_sin, self.periods)[None])
-        return jnp.concatenate(found)
+            elongations = jnp.max(elongations)[None]
+        return jnp.concatenate([elongations, jnp.stack(shape)])
 
     def _reduced_of(self, series: jax.Array, iota: jax.Array) -> jax.Array:
         """Residual and mirror ratio, of the Boozer series and the transform per period."""
@@ -166,7 +168,7 @@ class ScreeningModel:
     def _chosen(self, measured: np.ndarray) -> np.ndarray:
         """Of all that is measured, what the problem asks for: values, or rows of derivatives."""
         elongations, others = np.split(measured, [self._elongation_count])
-        names = ["aspect_ratio", *["triangularity"] * self._triangularity, "iota_per_period"]
+        names = [*self._of_shape, "iota_per_period"]
         named = dict(zip(names, others, strict=False))
         rest = others[len(names) :]
         terms = -rest[:TERMS] if self._magnetic else elongations
@@ -184,7 +186,7 @@ class ScreeningModel:
         if not np.all(np.isfinite(values)):
             return None
         official = values.copy()
-        if self._triangularity:
+        if "triangularity" in self._of_shape:
             place = TERMS + self.quantities.index("triangularity")
             official[place] = self._official_triangularity(*equilibrium.boundary)
         return Screening(x, values, official, equilibrium)

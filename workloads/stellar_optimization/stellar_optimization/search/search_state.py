@@ -6,7 +6,7 @@ from typing import Any
 
 from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.geometrical import GEOMETRICAL
-from stellar_optimization.problems.problem import Problem
+from stellar_optimization.problems.problem import ON_TARGET, Problem
 from stellar_optimization.run.parameters import Parameters
 
 FEASIBLE = 0.008  # screening violation up to which a design is worth an official score
@@ -17,8 +17,9 @@ SMOOTHER = 3.0  # factor of the smoothness weight after a boundary that cannot h
 PATIENCE = 1.5  # times its solves that a search without feasible design may have
 SMOOTHINGS = 2  # how often that is tried
 ELASTIC_SHARE = 0.25  # of a stage's solves, for problems whose searches settle within few
-ON_TARGET = 1.01  # the aim's quantity over its limit
-REACH = 1.3  # the same of another search's design from which one still finds the way to the aim
+REACH = (
+    1.3  # the aim's quantity over its limit, of another's design from which one still finds the way
+)
 
 
 @dataclass
@@ -73,8 +74,15 @@ class SearchState:
             self.records.append({"merit": self.merit, "weight": self.usual_weight, **self.design()})
         if not was_feasible or self.objective is None:
             return
-        if before["objective"] - self.objective > self.task.similar or not self.feasible:
+        better = before["objective"] - self.objective > self.task.similar
+        if better or not self.feasible or self._moved_within_a_set(before):
             self.runner_up = before
+
+    def _moved_within_a_set(self, before: dict[str, Any]) -> bool:
+        task, objective = self.task, self.objective
+        if not task.of_a_set or objective is None:
+            return False
+        return not task.alike((before["objective"], objective), (before["shape"], self.shape))
 
     def design(self) -> dict[str, Any]:
         names = ("modes", "objective", "boundary", "shape")
@@ -89,7 +97,7 @@ class SearchState:
 
     def turn(self, parameters: Parameters) -> None:
         """When the stage is over: finish, or begin the next one."""
-        if self._spent(parameters):
+        if self.spent(parameters):
             self.finished = True
         elif self.settled and self.merit is None:
             self._smooth()
@@ -102,7 +110,9 @@ class SearchState:
                 self.finished = True
 
     def join(self, record: dict[str, Any], other: int) -> None:
-        """Go on from a design of the search `other`, with a weight between both."""
+        """Go on from a design of the search `other`, with a weight between both; what was found is kept."""
+        self.milestones += self.finished_designs()
+        self.merit, self.objective, self.shape = None, None, []
         self.came_from = other
         self.joined.append([other, record["modes"]])
         self.usual_weight = math.sqrt(self.usual_weight * record["weight"])
@@ -113,14 +123,14 @@ class SearchState:
         """Whether this search is so far behind another's record that it had better go on there.
 
         With an aim of its own not a second time to a design of the same search with the same modes, nor to
-        one far above its aim; and to one that is not there yet only while it has nothing feasible there.
+        one far above its aim; and once it has something feasible, to none farther above it than that.
         """
         if record["merit"] is None:
             return False
         if self.task.aim is not None and [other, record["modes"]] in self.joined:
             return False
-        there = self.feasible and self.task.aimed_at(self.shape) <= ON_TARGET
-        if self.task.aimed_at(record["shape"]) > (ON_TARGET if there else REACH):
+        own = max(ON_TARGET, self.task.aimed_at(self.shape)) if self.feasible else REACH
+        if self.task.aimed_at(record["shape"]) > min(own, REACH):
             return False
         ideal = self.task.ideal
         return self.merit is None or self.merit - ideal > LAGGING * (record["merit"] - ideal)
@@ -141,7 +151,7 @@ class SearchState:
         self.sharpest, self.sharpest_point = None, []
         self.stage, self.stage_began = self.stage + 1, self.solves
 
-    def _spent(self, parameters: Parameters) -> bool:
+    def spent(self, parameters: Parameters) -> bool:
         """Whether it has used up its solves, a few more without a feasible design.
 
         Counts decide, not time.

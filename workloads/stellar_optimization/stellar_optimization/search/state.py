@@ -9,7 +9,7 @@ from stellar_optimization.problems.problem import Problem
 from stellar_optimization.problems.quasi_isodynamic import hypervolume
 from stellar_optimization.run.parameters import Parameters
 from stellar_optimization.search.candidate import WORTHWHILE, Candidate
-from stellar_optimization.search.search_state import ON_TARGET, SearchState
+from stellar_optimization.search.search_state import SearchState
 from stellar_optimization.search.start import GENERATED
 
 FIRST_MODES = 3  # of a search from a stored design, unless it has more; an ellipse begins with two
@@ -119,7 +119,7 @@ class State:
         """
         search = self.searches[index]
         due = len(search.records)
-        if search.exchanged < due and not search.finished:
+        if search.exchanged < due and not search.finished and not search.spent(parameters):
             others = [(i, other) for i, other in enumerate(self.searches) if i != index]
             if any(len(other.records) < due - 1 and not other.finished for _, other in others):
                 return False
@@ -157,7 +157,7 @@ class State:
             designs = search.finished_designs()
             designs += [search.runner_up] if search.runner_up else []
             designs += reversed(search.milestones)
-            own = _distinct(
+            own = _best_of_each_kind(
                 [Candidate(index, **design, problem=search.problem) for design in designs]
             )[:depth]
             found += [
@@ -170,8 +170,8 @@ class State:
 
         The best of those that low fidelity accepts, and the most promising of all: low fidelity
         refuses some that high fidelity accepts. Those that promise much less wait for a wave in which
-        nothing better is left. Empty when nothing may bring a better score. Of a set: those that make it
-        larger.
+        nothing better is left. Empty when nothing may bring a better score. Of a set: those that
+        promise to make it larger.
         """
         tried = sum(candidate.high is not None for candidate in self.candidates)
         size = min(len(self.searches), parameters.scores - tried)
@@ -190,7 +190,7 @@ class State:
     def _that_enlarge_the_set(self, waiting: list[Candidate]) -> list[Candidate]:
         """Those that promise to make the set larger, at most one of each search; most promising first.
 
-        What is in the set counts as what it had promised: the evaluator takes a little off every design.
+        What is in the set counts as it had promised: the evaluator takes a little off every design.
         """
         left = [c for c in waiting if not c.out_of_bounds]
         front = [c.length_and_aspect for c in self.candidates if c.official_score is not None]
@@ -231,7 +231,7 @@ class State:
         return any(
             candidate.search == design.search
             and candidate.modes == design.modes
-            and candidate.like(design)
+            and candidate.resembles(design)
             for candidate in self.candidates
         )
 
@@ -257,15 +257,10 @@ class State:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _distinct(designs: list[Candidate]) -> list[Candidate]:
-    """Without those that hardly differ from a better one; first those that reach the search's aim."""
-
-    def rank(design: Candidate) -> tuple[bool, float]:
-        task = problem_of(design.problem, design.search)
-        return task.aimed_at(design.shape) > ON_TARGET, design.objective
-
+def _best_of_each_kind(designs: list[Candidate]) -> list[Candidate]:
+    """On target first, then by objective; without those that resemble or are outdone by an earlier one."""
     kept: list[Candidate] = []
-    for design in sorted(designs, key=rank):
-        if not any(design.like(other) for other in kept):
+    for design in sorted(designs, key=lambda c: (c.off_target, c.objective)):
+        if not any(design.resembles(other) or design.outdone_by(other) for other in kept):
             kept.append(design)
     return kept
