@@ -218,7 +218,7 @@ STORED = [
     pytest.param("mhd_stable_12", "mhd_stable", "high", marks=pytest.mark.slow),
     *(
         pytest.param(f"mhd_stable_set_{aspect}", "mhd_stable", "high", marks=pytest.mark.slow)
-        for aspect in (8, 12, 13)
+        for aspect in (8, 10, 12, 13, 14)
     ),
     pytest.param("full", "geometrical", "high", marks=pytest.mark.slow),
     pytest.param("simple_to_build", "simple_to_build", "high", marks=pytest.mark.slow),
