@@ -25,7 +25,7 @@ from stellar_optimization.learn.recorder import Place, Recorder
 from stellar_optimization.physics.equilibrium import vmec_input
 from stellar_optimization.problems.design import load_design
 from stellar_optimization.run.run_directory import RunDirectory
-from stellar_optimization.search.screening import EXTRA_MODES, ScreeningModel
+from stellar_optimization.search.screening import ScreeningModel
 
 MODES, SOLVES, TURNS = 2, 8, 3
 SIMULATED, SLICES, SLICE_SECONDS = 32, 4, 2.0
@@ -55,7 +55,7 @@ class Solver:
 
     def bare(self) -> tuple[int, float]:
         """The same boundaries by VMEC++'s own command, without shape measures or JAX."""
-        mpol = ntor = MODES + EXTRA_MODES
+        mpol = ntor = MODES + self._model.problem.extra_modes
         cpu, found = time.process_time(), 0
         for point in self._points:
             r_cos, z_sin = self._model.coefficients(point)

@@ -12,8 +12,8 @@ MAX_IOTA = 0.9  # of the search: more makes shapes that are hard to solve
 RESIDUAL_RESERVE = 0.08
 MIRROR_RESERVE = 0.001
 IOTA_RESERVE = 0.003
-# P3's designs gain by a transform at its limit, and 1/4 per period then lies just inside the edge: perhaps why
-# the evaluator's VMEC++ gave up on two with 0.252 and 0.256 there, and solved others with 0.262 to 0.274.
+# P3's designs gain by a transform at its limit, and 1/4 per period then lies just inside the edge: perhaps
+# why the evaluator's VMEC++ gave up on two with 0.252 and 0.256 there, and solved others with 0.262 to 0.274.
 RESONANCE_RESERVE = 0.012
 COMPRESSION_RESERVE = 0.02
 # A violation is how far log10 of the residual is above its limit, over the limit's size. By the official
