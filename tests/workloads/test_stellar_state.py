@@ -140,7 +140,8 @@ def test_finalists_of_an_aspect_ratio_reach_it_first_and_differ_in_length_or_asp
         design = {"objective": -length, "shape": shape, "modes": 3, "boundary": {}}
         search.milestones.append(design)
     found = state.finalists(4)
-    assert [c.shape[-1] for c in found] == [11.5, 10.0, 9.0]  # sorted by length again
+    assert [c.shape[-1] for c in found] == [11.5, 10.0, 9.0, 10.05]  # sorted by length again
+    assert [c.shape[-1] for c in state.finalists(3)] == [11.5, 10.0, 9.0]
     assert [c.shape[-1] for c in state.finalists(2)] == [10.0, 9.0]
 
 

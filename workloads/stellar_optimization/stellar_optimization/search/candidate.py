@@ -8,9 +8,8 @@ from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.problems.problem import ON_TARGET
 
 WORTHWHILE = 0.001  # an official score must be expected to rise by this much
-TAKEN_OFF = (
-    0.05  # part of a gradient length by which the evaluator's may be shorter than the search's
-)
+# Part of a gradient length by which the evaluator's may be shorter than the search's.
+TAKEN_OFF = 0.05
 
 
 @dataclass

@@ -17,9 +17,8 @@ SMOOTHER = 3.0  # factor of the smoothness weight after a boundary that cannot h
 PATIENCE = 1.5  # times its solves that a search without feasible design may have
 SMOOTHINGS = 2  # how often that is tried
 ELASTIC_SHARE = 0.25  # of a stage's solves, for problems whose searches settle within few
-REACH = (
-    1.3  # the aim's quantity over its limit, of another's design from which one still finds the way
-)
+# The aim's quantity over its limit, of another search's design from which one still finds the way.
+REACH = 1.3
 
 
 @dataclass

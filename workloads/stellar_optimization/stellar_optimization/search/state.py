@@ -258,9 +258,12 @@ class State:
 
 
 def _best_of_each_kind(designs: list[Candidate]) -> list[Candidate]:
-    """On target first, then by objective; without those that resemble or are outdone by an earlier one."""
+    """On target first, then by objective, without those that resemble an earlier one.
+
+    What another one outdoes comes last: it is worth a score only if the evaluator does not solve that one.
+    """
     kept: list[Candidate] = []
     for design in sorted(designs, key=lambda c: (c.off_target, c.objective)):
-        if not any(design.resembles(other) or design.outdone_by(other) for other in kept):
+        if not any(design.resembles(other) for other in kept):
             kept.append(design)
-    return kept
+    return sorted(kept, key=lambda c: any(c.outdone_by(other) for other in kept if other is not c))
