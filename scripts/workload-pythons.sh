@@ -21,4 +21,6 @@ if [ -z "${JAX_COMPILATION_CACHE_DIR:-}" ]; then
     grep -m 1 -E '^(flags|Features)' /proc/cpuinfo || sysctl -n machdep.cpu.brand_string
   } 2>/dev/null | cksum | cut -d ' ' -f 1)
   JAX_COMPILATION_CACHE_DIR=$cache/jax-$processor; export JAX_COMPILATION_CACHE_DIR
+  # Also what compiles in less than a second; and a copy of the folder serves as well as the folder.
+  export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES=none
 fi

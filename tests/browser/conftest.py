@@ -40,6 +40,7 @@ ORDER = (
     "test_nobody_reads_jobs_without_signing_in",
     "test_the_list_shows_states_and_finds_jobs",
     "test_a_job_of_another_team_is_denied",
+    "test_the_form_says_on_its_own_page_what_cannot_be",
     "test_the_job_succeeds_and_shows_its_results",
     "test_run_again_and_cancel",
     "test_a_failed_job_says_why",

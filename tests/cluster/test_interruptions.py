@@ -103,7 +103,7 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     The preempted one says why it waits. A cancelled job's Ray stops and what it had goes to others.
     """
     # Long enough for an old worker not to finish, which goes on for a minute without its head or, preempted,
-    # for its grace period; the next attempt takes a tenth of the time.
+    # for its grace period; the next attempt takes a small part of the time.
     seconds = 300
     headless = submitted(cluster, platform, team, seconds, attempts=2)
     workerless = submitted(cluster, platform, team, seconds, attempts=2)

@@ -17,7 +17,7 @@ from probe.run_directory import RunDirectory
 
 EARLIER_JOB = 10**6
 # A first attempt is slow, so that it is still at work on a slow machine when a test interrupts it.
-FIRST_STEP_SECONDS, LATER_STEP_SECONDS = 1.0, 0.1
+FIRST_STEP_SECONDS, LATER_STEP_SECONDS = 1.0, 0.03
 
 
 def start_step(run: RunDirectory) -> int:
