@@ -24,7 +24,7 @@ class Parameters:
     stage_solves: int = 0
     max_solves: int = 40
     scores: int = 2
-    score_seconds: int = 150
+    score_seconds: int = 300
     max_seconds: int = 900
     rows_from: str = "all"
     members: int = 5

@@ -62,6 +62,7 @@ class Campaign:
         self._terminated = False
         self._tasks: dict[Any, Task] = {}
         self._losses = 0
+        self._preparing: set[int] = set()  # workers that had nothing to search while others had
         # Search i is worker i's, or that of one with several searches: i modulo the number of workers.
         self.workers = [self._new_worker() for _ in range(min(job.workers, len(state.searches)))]
         self._held: list[int | None] = [None] * len(state.searches)  # stage that its worker holds
@@ -128,6 +129,9 @@ class Campaign:
                 for worker in self._idle():
                     if (index := self._next_search(worker)) is not None:
                         self._advance(index)
+                    elif worker not in self._preparing:
+                        self._preparing.add(worker)
+                        self.workers[worker].prepare_to_score.remote()
             if not self._tasks:
                 break
             self._take("compiling" if self.state.step == 0 else "searching")
@@ -231,6 +235,7 @@ class Campaign:
             raise RuntimeError(f"{self._losses} workers were lost; see the log of Ray")
         print(f"worker {worker} was lost; a new one repeats what it was doing", flush=True)
         self.workers[worker] = self._new_worker()
+        self._preparing.discard(worker)
         for index in range(worker, len(self._held), len(self.workers)):
             self._held[index] = None
 

@@ -12,6 +12,7 @@ from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.evaluator import OfficialEvaluator
 from stellar_optimization.problems.problem import Problem
+from stellar_optimization.search.compiled import keep_compiled, turn_to_compile
 
 # Standard deviation of a seeded start, in scaled variables. A start near an axis has no equilibrium with
 # every draw: then half of the same draw is tried, and so on.
@@ -25,8 +26,10 @@ class Worker:
 
     def __init__(self, score_python: Path, score_seconds: float) -> None:
         _use_one_thread()
+        keep_compiled()
         self._evaluator = OfficialEvaluator(score_python, score_seconds)
         self._models: dict[tuple[int, int, str], Any] = {}
+        self._compiled: set[tuple[int, int, str]] = set()
         self._searches: dict[int, Any] = {}
         self._search: Any = None  # the one under way
 
@@ -37,14 +40,24 @@ class Worker:
 
         `state` is that of a SearchState from which to go on, None for the search of this number that this
         worker holds. The first slice with some number of modes compiles, which takes much longer than the
-        slice. `seed` other than 0 disturbs the very first boundary.
+        slice, or waits for another worker that does. `seed` other than 0 disturbs the very first boundary.
         """
         began = time.process_time()
         if state is not None:
             self._searches[search] = self._continued(state, seed)
         self._search = self._searches[search]
-        report = self._report(self._search.advance(work))
+        report = self._report(self._advanced(work))
         return {**report, **self._solved(), "cpu": time.process_time() - began}
+
+    def _advanced(self, work: int) -> Any:
+        model = self._search.model
+        key = model.periods, model.modes, model.problem.name
+        if key in self._compiled:
+            return self._search.advance(work)
+        with turn_to_compile("-".join(map(str, key))):
+            progress = self._search.advance(work)
+        self._compiled.add(key)
+        return progress
 
     def _solved(self) -> dict[str, Any]:
         """The slice's solves as the recorder takes them: `rows`, and Jacobians of earlier ones by solve."""
@@ -136,6 +149,9 @@ class Worker:
             "objective": max(shown[:TERMS]) if shown else None,
             "shape": shown[TERMS:],
         }
+
+    def prepare_to_score(self) -> None:
+        self._evaluator.prepare()
 
     def score(self, boundary: dict[str, Any], fidelity: str, problem: str) -> dict[str, Any]:
         return self._evaluator.score(boundary, fidelity, problem)

@@ -1,0 +1,71 @@
+"""Where `stellar_optimization` keeps what JAX compiles, and that one worker at a time compiles it."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+from stellar_optimization.search import compiled
+from stellar_optimization.search.compiled import FOLDER, keep_compiled, turn_to_compile
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this test alone: with a cache folder, without settings of JAX."""
+    names = [name for name in os.environ if name.startswith("JAX_")]
+    monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k not in names})
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+
+
+def test_what_is_compiled_is_kept_in_the_user_s_cache_and_is_the_user_s_alone() -> None:
+    keep_compiled()
+    folder = Path(os.environ[FOLDER])
+    assert folder.parent == Path(os.environ["XDG_CACHE_HOME"]) / "stellar_optimization"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert os.environ["JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES"] == "none"
+
+
+def test_a_folder_that_is_named_already_is_taken(tmp_path: Path) -> None:
+    os.environ[FOLDER] = str(tmp_path / "named")
+    keep_compiled()
+    assert os.environ[FOLDER] == str(tmp_path / "named")
+    assert (tmp_path / "named").is_dir()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept_and_nobody_waits(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, no folder")
+    keep_compiled()
+    assert not [name for name in os.environ if name.startswith("JAX_")]
+    with turn_to_compile("model"), turn_to_compile("model"):
+        pass
+
+
+def test_one_worker_compiles_a_model_and_others_wait_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep_compiled()
+    entered, another = Event(), Event()
+
+    def second() -> None:
+        with turn_to_compile("model"):
+            entered.set()
+
+    def other() -> None:
+        with turn_to_compile("other-model"):
+            another.set()
+
+    with ThreadPoolExecutor() as pool:
+        with turn_to_compile("model"):
+            waiting = pool.submit(second)
+            pool.submit(other).result(30)
+            assert another.is_set() and not entered.wait(3 * compiled.LOOK_AGAIN)
+        waiting.result(30)
+        assert entered.is_set()
+
+        entered.clear()
+        monkeypatch.setattr(compiled, "PATIENCE", 0.5)
+        with turn_to_compile("model"):
+            pool.submit(second).result(30)
+            assert entered.is_set()
