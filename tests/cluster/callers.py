@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from testbed.objects import Objects
 
@@ -38,6 +39,12 @@ def let_submit(admin: Objects, namespace: str, team: str) -> None:
         team,
         {"kind": "ServiceAccount", "name": "nightly", "namespace": namespace},
     )
+
+
+def connection_to(**data: str) -> dict[str, Any]:
+    """What says in a cluster where the service is."""
+    metadata = {"name": "connection", "namespace": SPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def committer(admin: Objects) -> str:

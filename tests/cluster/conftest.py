@@ -14,8 +14,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from callers import SPACE, connection_to  # lie beside this file
 from platform_service import PlatformService
-from testbed.attach import is_up, running_layout  # lies beside this file
+from testbed.attach import is_up, running_layout
 from testbed.cluster import Cluster
 from testbed.objects import Objects
 from testbed.start import Start
@@ -144,6 +145,14 @@ def platform(service: PlatformService) -> PlatformService:
     if not service.running:
         service.start()
     return service
+
+
+@pytest.fixture
+def connection(admin: Objects, platform: PlatformService) -> Iterator[None]:
+    """The cluster says where the service is; it runs beside the cluster, so by an address."""
+    admin.apply(connection_to(address=platform.url))
+    yield
+    admin.delete("v1", "ConfigMap", "connection", SPACE)
 
 
 @pytest.fixture

@@ -109,33 +109,6 @@ class JobOnCluster:
         )
         wait_until(lambda: self.rayjob is None, f"{self.id} is pruned", seconds)
 
-    def walk(
-        self,
-        views: Callable[[], Document],
-        on_agreed: Callable[[str], None] = lambda _: None,
-        seconds: float = 300.0,
-    ) -> list[str]:
-        """Follow it to its end; the phases at which all `views` (by name) said the same.
-
-        A view is asked only where the job may stand still: what moved meanwhile is not compared.
-        `on_agreed` is told of each phase on which they have agreed.
-        """
-        agreed: list[str] = []
-
-        def over() -> bool:
-            before = self.job.status
-            if before in agreed:
-                return before in ("succeeded", "failed", "cancelled")
-            seen = views()
-            if self.job.status == before:
-                assert seen == dict.fromkeys(seen, before)
-                agreed.append(before)
-                on_agreed(before)
-            return False
-
-        wait_until(over, f"{self.id} has ended", seconds, pause=0.2, explain=self.why)
-        return agreed
-
     def why(self) -> str:
         view = self.job.refresh()
         pods = {pod["metadata"]["name"]: pod["status"].get("phase") for pod in self.pods()}
@@ -143,3 +116,47 @@ class JobOnCluster:
             f"{view.state.phase.value}: {view.state.reason}; RayJob {self.status}; pods {pods}\n"
             f"log: {self.job.logs(tail=20)}"
         )
+
+
+class Walk:
+    """Follows a job to its end; `agreed` are the phases at which all `views` (by name) said the same.
+
+    A view is asked only where the job may stand still: what moved meanwhile is not compared.
+    `on_agreed` is told of each phase on which they have agreed.
+    """
+
+    def __init__(
+        self,
+        job: JobOnCluster,
+        views: Callable[[], Document],
+        on_agreed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.job, self.agreed = job, list[str]()
+        self._views, self._on_agreed = views, on_agreed
+
+    def over(self) -> bool:
+        """Look once."""
+        before = self.job.job.status
+        if before in self.agreed:
+            return before in ("succeeded", "failed", "cancelled")
+        seen = self._views()
+        if self.job.job.status == before:
+            assert seen == dict.fromkeys(seen, before)
+            self.agreed.append(before)
+            self._on_agreed(before)
+        return False
+
+    def seen_by_all(self) -> set[str]:
+        """What the views say now."""
+        return set(self._views().values())
+
+
+def follow(*walks: Walk, seconds: float = 300.0) -> None:
+    """Jobs side by side until each has ended, since all wait for Ray most of the time."""
+    wait_until(
+        lambda: not [walk for walk in walks if not walk.over()],
+        f"{', '.join(walk.job.id for walk in walks)} have ended",
+        seconds,
+        pause=0.2,
+        explain=lambda: "\n".join(walk.job.why() for walk in walks),
+    )

@@ -96,6 +96,12 @@ class PlatformService:
         self._processes["service"].kill()
         self._processes.pop("service").wait()
 
+    def end(self) -> None:
+        """End the service, and not the portal, as an operator does: it gives its Lease back."""
+        process = self._processes.pop("service")
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
     def stop(self) -> None:
         if "client" in self.__dict__:
             self.client.close()

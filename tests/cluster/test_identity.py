@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from callers import SPACE, accounts_of, bind, committer, let_submit
-from jobs import JobOnCluster
+from callers import SPACE, accounts_of, bind, committer, connection_to, let_submit
 from platform_service import PROBE, VERSION, PlatformService
 from testbed.cluster import Cluster
 from testbed.objects import Objects
@@ -25,19 +24,6 @@ from ml_platform import (
 )
 
 
-@pytest.fixture
-def connection(admin: Objects, platform: PlatformService) -> Iterator[None]:
-    """The cluster says where the service is; it runs beside the cluster, so by an address."""
-    admin.apply(_connection({"address": platform.url}))
-    yield
-    admin.delete("v1", "ConfigMap", "connection", SPACE)
-
-
-def _connection(data: dict[str, str]) -> dict[str, Any]:
-    metadata = {"name": "connection", "namespace": SPACE}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-
-
 @pytest.mark.usefixtures("connection")
 def test_an_account_is_who_the_api_server_says_in_the_teams_whose_role_it_has(
     admin: Objects, team: str, tools: str, through: Callable[[str, str], PlatformClient]
@@ -51,41 +37,6 @@ def test_an_account_is_who_the_api_server_says_in_the_teams_whose_role_it_has(
         job = client.submit_job("probe", VERSION, team=team, pool="test")
         assert job.view.owner == f"user:{tools}/nightly"
         job.cancel()
-
-
-@pytest.mark.usefixtures("connection", "real_pods")
-def test_a_job_submitted_through_the_kubecontext_takes_the_whole_road(
-    cluster: Cluster,
-    admin: Objects,
-    platform: PlatformService,
-    team: str,
-    tools: str,
-    through: Callable[[str, str], PlatformClient],
-) -> None:
-    let_submit(admin, tools, team)
-    with through(tools, "nightly") as client:
-        job = client.submit_job(
-            "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 3}
-        )
-        on_cluster = JobOnCluster(cluster, job, team)
-
-        def views() -> dict[str, str]:
-            shown = json.loads(platform.command("get", job.id, "--output", "json"))
-            (listed,) = client.list_jobs(team=team)
-            return {
-                "command line": shown["state"]["phase"],
-                "list": listed.state.phase.value,
-                "owner of the machine": platform.client.get_job(job.id).status,
-            }
-
-        agreed = on_cluster.walk(views)
-        assert agreed[-1] == "succeeded" and "running" in agreed, on_cluster.why()
-        on_cluster.wait_archived()
-        assert set(views().values()) == {"succeeded"}
-        wait_until(lambda: on_cluster.workload is None, "its quota is free", 30)
-        assert job.refresh().owner == f"user:{tools}/nightly"
-        assert job.results().summary["progress"] == 3
-        assert "probe: done after 3 steps" in job.logs()
 
 
 @pytest.mark.usefixtures("connection")
@@ -197,7 +148,7 @@ def answering(cluster: Cluster, admin: Objects) -> Iterator[None]:
         "spec": {"selector": labels, "ports": ports},
     }
     admin.create(service)
-    admin.apply(_connection({"service": "ml-platform", "port": "7008"}))
+    admin.apply(connection_to(service="ml-platform", port="7008"))
     yield
     for kind, name in (("ConfigMap", "connection"), ("Service", "ml-platform")):
         admin.delete("v1", kind, name, SPACE)
@@ -229,7 +180,7 @@ def pair(
 ) -> Iterator[tuple[PlatformService, PlatformService]]:
     """Two replicas over one repository, each with a journal of its own; the first one commits."""
     if service.running:
-        service.kill()  # the Lease is for one of these two; whoever needs it starts it again
+        service.end()  # the Lease is for one of these two; whoever needs it starts it again
     replicas = []
     for name in ("one", "two"):
         replica = PlatformService(cluster, tmp_path / name)

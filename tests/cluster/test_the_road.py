@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from jobs import JobOnCluster
-from platform_service import ROOT, PlatformService
+from callers import let_submit
+from jobs import JobOnCluster, Walk, follow
+from platform_service import ROOT, VERSION, PlatformService
 from testbed.cluster import Cluster
+from testbed.objects import Objects
 from testbed.teams import add_team, remove_team
 from testbed.waiting import wait_until
 
+from ml_platform import PlatformClient
 from ml_platform.local.portal_form import Portal
 from ml_platform.queues import API
 
@@ -47,28 +50,68 @@ def portal(platform: PlatformService) -> Iterator[Portal]:
     portal.close()
 
 
-@pytest.mark.usefixtures("real_pods")
-def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
-    cluster: Cluster, platform: PlatformService, portal: Portal, guests_team: str
+@pytest.mark.usefixtures("real_pods", "connection")
+def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_way(
+    cluster: Cluster,
+    admin: Objects,
+    platform: PlatformService,
+    portal: Portal,
+    guests_team: str,
+    team: str,
+    tools: str,
+    through: Callable[[str, str], PlatformClient],
 ) -> None:
+    """One by the portal's template, the other by an account of the cluster, through its kubecontext."""
+    form = _from_the_form(cluster, platform, portal, guests_team)
+    let_submit(admin, tools, team)
+    with through(tools, "nightly") as client:
+        python = _from_python(cluster, platform, client, team)
+        follow(form, python)
+        _check_form(cluster, form)
+        _check_python(python, f"user:{tools}/nightly")
+
+
+def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, team: str) -> Walk:
     values = {
         "training": {"workload": "probe", "version": "v1", "parameters": {"seconds": 5}},
-        "team": guests_team,
+        "team": team,
         "pool": "test",
         "workers": 1,
     }
     page = portal.submit(values, lambda _: None)
     job = platform.client.get_job(page.rpartition("/")[2])
-    on_cluster = JobOnCluster(cluster, job, guests_team)
-    agreed = on_cluster.walk(
+    return Walk(
+        JobOnCluster(cluster, job, team),
         lambda: _seen_by_all(platform, portal, job.id),
         lambda phase: set_stop_policy(cluster, "None") if phase == "queued" else None,
     )
-    assert agreed[-1] == "succeeded", on_cluster.why()
-    assert [phase for phase in ROAD if phase in agreed] == agreed
-    assert {"queued", "starting", "running"} <= set(agreed)
+
+
+def _from_python(
+    cluster: Cluster, platform: PlatformService, client: PlatformClient, team: str
+) -> Walk:
+    job = client.submit_job(
+        "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 3}
+    )
+
+    def views() -> dict[str, str]:
+        shown = json.loads(platform.command("get", job.id, "--output", "json"))
+        (listed,) = client.list_jobs(team=team)
+        return {
+            "command line": shown["state"]["phase"],
+            "list": listed.state.phase.value,
+            "owner of the machine": platform.client.get_job(job.id).status,
+        }
+
+    return Walk(JobOnCluster(cluster, job, team), views)
+
+
+def _check_form(cluster: Cluster, walk: Walk) -> None:
+    on_cluster, job = walk.job, walk.job.job
+    assert [phase for phase in ROAD if phase in walk.agreed] == walk.agreed
+    assert {"queued", "starting", "running", "succeeded"} <= set(walk.agreed), on_cluster.why()
     on_cluster.wait_archived()
-    assert set(_seen_by_all(platform, portal, job.id).values()) == {"succeeded"}
+    assert walk.seen_by_all() == {"succeeded"}
     wait_until(lambda: not on_cluster.pods(), "its pods are gone", 90)
     wait_until(lambda: on_cluster.workload is None, "its quota is free", 30)
     _check_record(cluster, on_cluster)
@@ -78,6 +121,17 @@ def test_a_job_goes_from_the_form_to_the_archive_and_all_views_agree_on_the_way(
     assert job.view.owner == "user:default/guest"
     assert "probe: done after 5 steps" in job.logs()
     assert job.metrics().rows[-1]["progress"] == 5
+
+
+def _check_python(walk: Walk, owner: str) -> None:
+    on_cluster, job = walk.job, walk.job.job
+    assert {"running", "succeeded"} <= set(walk.agreed), on_cluster.why()
+    on_cluster.wait_archived()
+    assert walk.seen_by_all() == {"succeeded"}
+    wait_until(lambda: on_cluster.workload is None, "its quota is free", 30)
+    assert job.refresh().owner == owner
+    assert job.results().summary["progress"] == 3
+    assert "probe: done after 3 steps" in job.logs()
 
 
 def _seen_by_all(platform: PlatformService, portal: Portal, job_id: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-# CPU seconds. A design that low fidelity solves takes 2 to 5, 5 to 10 with the field; slow machines, twice that.
+# CPU seconds. A design that low fidelity solves takes 2 to 5, 5 to 10 with the field; slow machines twice.
 LOW_LIMIT = 40.0
 PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 
