@@ -127,20 +127,20 @@ class Walk:
 
     def __init__(
         self,
-        job: JobOnCluster,
+        on_cluster: JobOnCluster,
         views: Callable[[], Document],
         on_agreed: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.job, self.agreed = job, list[str]()
+        self.on_cluster, self.agreed = on_cluster, list[str]()
         self._views, self._on_agreed = views, on_agreed
 
-    def over(self) -> bool:
-        """Look once."""
-        before = self.job.job.status
+    def look(self) -> bool:
+        """Compare the views where the phase is a new one; True once the job has ended."""
+        before = self.on_cluster.job.status
         if before in self.agreed:
             return before in ("succeeded", "failed", "cancelled")
         seen = self._views()
-        if self.job.job.status == before:
+        if self.on_cluster.job.status == before:
             assert seen == dict.fromkeys(seen, before)
             self.agreed.append(before)
             self._on_agreed(before)
@@ -154,9 +154,10 @@ class Walk:
 def follow(*walks: Walk, seconds: float = 300.0) -> None:
     """Jobs side by side until each has ended, since all wait for Ray most of the time."""
     wait_until(
-        lambda: not [walk for walk in walks if not walk.over()],
-        f"{', '.join(walk.job.id for walk in walks)} have ended",
+        # Every walk looks, whatever the one before has seen.
+        lambda: sum(walk.look() for walk in walks) == len(walks),
+        f"{', '.join(walk.on_cluster.id for walk in walks)} have ended",
         seconds,
         pause=0.2,
-        explain=lambda: "\n".join(walk.job.why() for walk in walks),
+        explain=lambda: "\n".join(walk.on_cluster.why() for walk in walks),
     )

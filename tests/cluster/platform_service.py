@@ -96,11 +96,11 @@ class PlatformService:
         self._processes["service"].kill()
         self._processes.pop("service").wait()
 
-    def end(self) -> None:
-        """End the service, and not the portal, as an operator does: it gives its Lease back."""
-        process = self._processes.pop("service")
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    def end_service(self) -> None:
+        """As an operator ends it, so that it gives its Lease back; the portal stays."""
+        self._processes["service"].send_signal(signal.SIGTERM)
+        self._processes["service"].wait(30)
+        self._processes.pop("service")
 
     def stop(self) -> None:
         if "client" in self.__dict__:

@@ -180,7 +180,7 @@ def pair(
 ) -> Iterator[tuple[PlatformService, PlatformService]]:
     """Two replicas over one repository, each with a journal of its own; the first one commits."""
     if service.running:
-        service.end()  # the Lease is for one of these two; whoever needs it starts it again
+        service.end_service()  # the Lease is for one of these two; whoever needs it starts it again
     replicas = []
     for name in ("one", "two"):
         replica = PlatformService(cluster, tmp_path / name)

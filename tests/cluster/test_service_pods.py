@@ -126,7 +126,7 @@ def shipped(
     cluster: Cluster, service: PlatformService, real_pods: None, own_processes: None
 ) -> Iterator[Shipped]:
     if service.running:
-        service.end()  # the Lease is for the pods; whoever needs it starts it again
+        service.end_service()  # the Lease is for the pods; whoever needs it starts it again
     shipped = Shipped(running_layout(say), cluster)
     try:
         shipped.start()

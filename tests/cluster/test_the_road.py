@@ -73,7 +73,7 @@ def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_
 
 def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, team: str) -> Walk:
     values = {
-        "training": {"workload": "probe", "version": "v1", "parameters": {"seconds": 5}},
+        "training": {"workload": "probe", "version": "v1", "parameters": {"seconds": 10}},
         "team": team,
         "pool": "test",
         "workers": 1,
@@ -91,7 +91,7 @@ def _from_python(
     cluster: Cluster, platform: PlatformService, client: PlatformClient, team: str
 ) -> Walk:
     job = client.submit_job(
-        "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 3}
+        "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 10}
     )
 
     def views() -> dict[str, str]:
@@ -107,7 +107,7 @@ def _from_python(
 
 
 def _check_form(cluster: Cluster, walk: Walk) -> None:
-    on_cluster, job = walk.job, walk.job.job
+    on_cluster, job = walk.on_cluster, walk.on_cluster.job
     assert [phase for phase in ROAD if phase in walk.agreed] == walk.agreed
     assert {"queued", "starting", "running", "succeeded"} <= set(walk.agreed), on_cluster.why()
     on_cluster.wait_archived()
@@ -119,19 +119,19 @@ def _check_form(cluster: Cluster, walk: Walk) -> None:
     times = [hops[name] for name in ("submitted", "applied", "admitted", "running", "ended")]
     assert all(times) and times == sorted(times, key=lambda at: at.timestamp() if at else 0)
     assert job.view.owner == "user:default/guest"
-    assert "probe: done after 5 steps" in job.logs()
-    assert job.metrics().rows[-1]["progress"] == 5
+    assert "probe: done after 10 steps" in job.logs()
+    assert job.metrics().rows[-1]["progress"] == 10
 
 
 def _check_python(walk: Walk, owner: str) -> None:
-    on_cluster, job = walk.job, walk.job.job
+    on_cluster, job = walk.on_cluster, walk.on_cluster.job
     assert {"running", "succeeded"} <= set(walk.agreed), on_cluster.why()
     on_cluster.wait_archived()
     assert walk.seen_by_all() == {"succeeded"}
     wait_until(lambda: on_cluster.workload is None, "its quota is free", 30)
     assert job.refresh().owner == owner
-    assert job.results().summary["progress"] == 3
-    assert "probe: done after 3 steps" in job.logs()
+    assert job.results().summary["progress"] == 10
+    assert "probe: done after 10 steps" in job.logs()
 
 
 def _seen_by_all(platform: PlatformService, portal: Portal, job_id: str) -> dict[str, str]:
@@ -151,7 +151,7 @@ def _check_record(cluster: Cluster, job: JobOnCluster) -> None:
     manifest = yaml.safe_load(cluster.repository.read(path) or "")
     outcome = json.loads(manifest["metadata"]["annotations"]["ml-platform/outcome"])
     assert (outcome["phase"], outcome["attempts"]) == ("succeeded", 1)
-    assert outcome["summary"]["progress"] == 5
+    assert outcome["summary"]["progress"] == 10
     assert cluster.repository.read(f"jobs/{job.team}/000/{job.id}.yaml") is None
     assert job.job.view.commit.author == "guest"
     assert Path(path).parts[:2] == ("archive", job.team)

@@ -1,5 +1,7 @@
 """Where `stellar_optimization` keeps what JAX compiles, and that one worker at a time compiles it."""
 
+import errno
+import fcntl
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +9,12 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from stellar_optimization.search import compiled
-from stellar_optimization.search.compiled import FOLDER, keep_compiled, turn_to_compile
+from stellar_optimization.search.compiled import (
+    FOLDER,
+    LOOK_AGAIN,
+    keep_compiled,
+    turn_to_compile,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -42,30 +48,50 @@ def test_where_nothing_can_be_written_nothing_is_kept_and_nobody_waits(tmp_path:
         pass
 
 
-def test_one_worker_compiles_a_model_and_others_wait_but_not_for_ever(
+def test_a_lock_that_cannot_be_opened_or_taken_holds_up_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keep_compiled()
-    entered, another = Event(), Event()
+    (Path(os.environ[FOLDER]) / "model.lock").mkdir()
+    with turn_to_compile("model"):
+        pass
 
-    def second() -> None:
-        with turn_to_compile("model"):
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with turn_to_compile("other"), turn_to_compile("other"):
+        pass
+
+
+def test_one_worker_compiles_a_model_and_others_wait_but_not_for_ever() -> None:
+    keep_compiled()
+    entered = Event()
+
+    def enter(name: str, patience: float = 60.0) -> None:
+        with turn_to_compile(name, patience):
             entered.set()
-
-    def other() -> None:
-        with turn_to_compile("other-model"):
-            another.set()
 
     with ThreadPoolExecutor() as pool:
         with turn_to_compile("model"):
-            waiting = pool.submit(second)
-            pool.submit(other).result(30)
-            assert another.is_set() and not entered.wait(3 * compiled.LOOK_AGAIN)
+            pool.submit(enter, "other").result(30)
+            entered.clear()
+            waiting = pool.submit(enter, "model")
+            assert not entered.wait(3 * LOOK_AGAIN)
+            pool.submit(enter, "model", 0.5).result(30)
         waiting.result(30)
-        assert entered.is_set()
 
-        entered.clear()
-        monkeypatch.setattr(compiled, "PATIENCE", 0.5)
-        with turn_to_compile("model"):
-            pool.submit(second).result(30)
-            assert entered.is_set()
+
+def test_what_was_compiled_before_is_waited_for_by_nobody() -> None:
+    keep_compiled()
+    with turn_to_compile("model"):
+        pass
+    with turn_to_compile("model"), turn_to_compile("model"):
+        pass
+
+
+def test_the_next_worker_compiles_what_one_could_not() -> None:
+    keep_compiled()
+    with pytest.raises(RuntimeError), turn_to_compile("model"):
+        raise RuntimeError("no equilibrium")
+    assert not (Path(os.environ[FOLDER]) / "model.lock").read_text()

@@ -21,6 +21,7 @@ def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(tmp_path: Pa
             "RAY_AUTH_MODE": "disabled",  # else Ray looks in the home folder, and may write there
             "JOB_DIR": tmp_path.as_uri(),
             "JOB_WORKERS": "1",
+            "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),  # it ends while it compiles
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -212,6 +212,7 @@ for box in (0.04, 0.005, 0.0006):
 
 STORED = [
     ("coarse", "geometrical", "low"),
+    ("full", "geometrical", "low"),
     ("mhd_stable_10", "mhd_stable", "low"),
     pytest.param("mhd_stable_10", "mhd_stable", "high", marks=pytest.mark.slow),
     pytest.param("mhd_stable_12", "mhd_stable", "high", marks=pytest.mark.slow),

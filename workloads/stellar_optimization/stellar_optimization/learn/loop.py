@@ -74,7 +74,10 @@ class Loop:
         """Run the episodes, one per worker at a time."""
         if not waiting:
             return
-        print(f"round {waiting[0].round}: {len(waiting)} searches; compiling first", flush=True)
+        print(
+            f"round {waiting[0].round}: {len(waiting)} searches; compiling first, or loading",
+            flush=True,
+        )
         workers = [self._worker() for _ in range(self._job.workers)]
         tasks: dict[Any, tuple[int, Episode]] = {}
         while waiting or tasks:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,19 @@ class OfficialEvaluator:
         assert process.stdin and process.stdout
         asked = {"boundary": boundary, "fidelity": fidelity, "problem": problem, "limit": limit}
         request = json.dumps(asked)
-        process.stdin.write(request + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
+        try:
+            process.stdin.write(request + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:  # it has ended since it was started
+            line = ""
         if line:
             result: dict[str, Any] = json.loads(line)
             return result
         late = process.wait() == -signal.SIGXCPU
+        process.stdout.close()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         self._process = None
         reason = f"no result after {limit:g} s of CPU time" if late else "evaluator crashed"
         return {

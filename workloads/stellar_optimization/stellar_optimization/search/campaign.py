@@ -62,7 +62,7 @@ class Campaign:
         self._terminated = False
         self._tasks: dict[Any, Task] = {}
         self._losses = 0
-        self._preparing: set[int] = set()  # workers that had nothing to search while others had
+        self._prepared: set[int] = set()  # workers that have started their evaluator
         # Search i is worker i's, or that of one with several searches: i modulo the number of workers.
         self.workers = [self._new_worker() for _ in range(min(job.workers, len(state.searches)))]
         self._held: list[int | None] = [None] * len(state.searches)  # stage that its worker holds
@@ -75,7 +75,10 @@ class Campaign:
         signal.signal(signal.SIGTERM, self._terminate)
         self._save()
         if self.state.search_seconds is None:
-            print("compiling, which takes half a minute on an idle machine", flush=True)
+            print(
+                "compiling, which takes half a minute on an idle machine, or loading what was compiled",
+                flush=True,
+            )
         self._search()
         self._score_finalists()
         self._save()
@@ -129,9 +132,8 @@ class Campaign:
                 for worker in self._idle():
                     if (index := self._next_search(worker)) is not None:
                         self._advance(index)
-                    elif worker not in self._preparing:
-                        self._preparing.add(worker)
-                        self.workers[worker].prepare_to_score.remote()
+                    else:
+                        self._prepare_to_score(worker)
             if not self._tasks:
                 break
             self._take("compiling" if self.state.step == 0 else "searching")
@@ -194,6 +196,13 @@ class Campaign:
                 return index
         return None
 
+    def _prepare_to_score(self, worker: int) -> None:
+        """Once all searches of the worker have ended, while others go on."""
+        own = self.state.searches[worker :: len(self.workers)]
+        if worker not in self._prepared and all(search.finished for search in own):
+            self._prepared.add(worker)
+            self.workers[worker].prepare_to_score.remote()
+
     def _advance(self, index: int) -> None:
         worker = index % len(self.workers)
         search = self.state.searches[index]
@@ -235,7 +244,7 @@ class Campaign:
             raise RuntimeError(f"{self._losses} workers were lost; see the log of Ray")
         print(f"worker {worker} was lost; a new one repeats what it was doing", flush=True)
         self.workers[worker] = self._new_worker()
-        self._preparing.discard(worker)
+        self._prepared.discard(worker)
         for index in range(worker, len(self._held), len(self.workers)):
             self._held[index] = None
 

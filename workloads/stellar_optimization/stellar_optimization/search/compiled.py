@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 PATIENCE = 300.0  # s; a worker that has waited longer for another one compiles as well
@@ -19,36 +20,60 @@ LOOK_AGAIN = 0.2  # s
 
 
 def keep_compiled() -> None:
-    """Set JAX's variables before it is imported; a folder that is named already stays."""
+    """Set JAX's variables before it is imported; what is set already stays.
+
+    The evaluator, which this process starts, keeps there what it compiles, too.
+    """
     try:
         folder = Path(os.environ.get(FOLDER) or _folder())
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # nowhere to write, or no home
         return
     os.environ[FOLDER] = str(folder)
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # Else the folder's path is part of what a program is looked up by.
-    os.environ["JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES"] = "none"
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
 
 
 @contextmanager
-def turn_to_compile(name: str) -> Iterator[None]:
-    """Wait while another worker of this machine compiles the model `name`: then it need only be loaded."""
-    try:
-        lock = (Path(os.environ[FOLDER]) / f"{name}.lock").open("a")
-    except (OSError, KeyError):
+def turn_to_compile(name: str, patience: float = PATIENCE) -> Iterator[None]:
+    """Let one worker of the machine compile the model `name`, while others wait until they can load it.
+
+    Nobody waits where it was compiled before, or longer than `patience` (s), or where files cannot be locked.
+    """
+    lock = _lock(name)
+    if lock is None:
         yield
         return
     with lock:
-        ends = time.monotonic() + PATIENCE
-        while time.monotonic() < ends:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with its process
-            except OSError:
-                time.sleep(LOOK_AGAIN)
-            else:
-                break
+        _wait_for(lock, patience)
         yield
+        lock.write("compiled\n")
+
+
+def _lock(name: str) -> TextIO | None:
+    """The model's file, opened; None where there is none, or where it says that all is compiled."""
+    try:
+        lock = (Path(os.environ[FOLDER]) / f"{name}.lock").open("a")
+    except (OSError, KeyError):
+        return None
+    if lock.tell():
+        lock.close()
+        return None
+    return lock
+
+
+def _wait_for(lock: TextIO, patience: float) -> None:
+    ends = time.monotonic() + patience
+    while time.monotonic() < ends:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with its process
+        except BlockingIOError:
+            time.sleep(LOOK_AGAIN)
+        except OSError:  # a file system without locks
+            return
+        else:
+            return
 
 
 def _folder() -> Path:

@@ -29,7 +29,7 @@ class Worker:
         keep_compiled()
         self._evaluator = OfficialEvaluator(score_python, score_seconds)
         self._models: dict[tuple[int, int, str], Any] = {}
-        self._compiled: set[tuple[int, int, str]] = set()
+        self._ready: set[tuple[int, int, str]] = set()  # models that are compiled or loaded
         self._searches: dict[int, Any] = {}
         self._search: Any = None  # the one under way
 
@@ -51,12 +51,12 @@ class Worker:
 
     def _advanced(self, work: int) -> Any:
         model = self._search.model
-        key = model.periods, model.modes, model.problem.name
-        if key in self._compiled:
+        key = _key(model.periods, model.modes, model.problem)
+        if key in self._ready:
             return self._search.advance(work)
         with turn_to_compile("-".join(map(str, key))):
             progress = self._search.advance(work)
-        self._compiled.add(key)
+        self._ready.add(key)
         return progress
 
     def _solved(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Worker:
         """Compiled once: a search may come back to fewer modes, and others have only other limits."""
         from stellar_optimization.search.screening import ScreeningModel
 
-        key = periods, modes, problem.name
+        key = _key(periods, modes, problem)
         if key not in self._models:
             self._models[key] = ScreeningModel(periods, modes, problem)
         return self._models[key].of(problem)
@@ -161,6 +161,11 @@ class Worker:
         from stellar_optimization.physics.field import boundary_field
 
         return boundary_field(Boundary.from_json(boundary), theta, phi)
+
+
+def _key(periods: int, modes: int, problem: Problem) -> tuple[int, int, str]:
+    """What a compiled model depends on."""
+    return periods, modes, problem.name
 
 
 def _use_one_thread() -> None:
