@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -48,7 +48,8 @@ def turn_to_compile(name: str, patience: float = PATIENCE) -> Iterator[None]:
     with lock:
         _wait_for(lock, patience)
         yield
-        lock.write("compiled\n")
+        with suppress(OSError):  # a full disk is no reason to end
+            os.write(lock.fileno(), b"compiled\n")
 
 
 def _lock(name: str) -> TextIO | None:
