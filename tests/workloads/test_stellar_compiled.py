@@ -6,7 +6,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 from stellar_optimization.search.compiled import (
@@ -80,6 +80,23 @@ def test_one_worker_compiles_a_model_and_others_wait_but_not_for_ever() -> None:
             assert not entered.wait(3 * LOOK_AGAIN)
             pool.submit(enter, "model", 0.5).result(30)
         waiting.result(30)
+
+
+def test_all_that_waited_for_a_model_load_it_at_once() -> None:
+    keep_compiled()
+    inside = Barrier(2, timeout=30)
+
+    def load() -> None:
+        with turn_to_compile("model", 60.0):
+            inside.wait()
+
+    with ThreadPoolExecutor() as pool:
+        with turn_to_compile("model"):
+            waiting = [pool.submit(load) for _ in range(2)]
+            Event().wait(2 * LOOK_AGAIN)  # both have found it locked
+            assert not inside.n_waiting
+        for one in waiting:
+            one.result(60)
 
 
 def test_what_was_compiled_before_is_waited_for_by_nobody() -> None:

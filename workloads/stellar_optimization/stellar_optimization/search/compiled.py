@@ -1,7 +1,6 @@
 """What JAX compiles is kept on the machine, and compiled there by one worker at a time.
 
-A model compiles for some 25 CPU-seconds; what is kept is loaded in a few. Nothing depends on it: where
-the folder cannot be written, each worker compiles for itself.
+No result depends on it: where the folder cannot be written, each worker compiles for itself.
 """
 
 import fcntl
@@ -70,10 +69,14 @@ def _wait_for(lock: TextIO, patience: float) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with its process
         except BlockingIOError:
-            time.sleep(LOOK_AGAIN)
+            time.sleep(LOOK_AGAIN)  # a lock that is waited for has no time limit
         except OSError:  # a file system without locks
             return
         else:
+            if os.fstat(
+                lock.fileno()
+            ).st_size:  # compiled meanwhile: all that waited load it at once
+                fcntl.flock(lock, fcntl.LOCK_UN)
             return
 
 
