@@ -153,3 +153,12 @@ def test_ray_starts_in_a_pod_whose_share_for_objects_would_be_too_small(memory: 
     needs_help = mebibytes(memory) < 512
     assert ("object-store-memory" in start) is needs_help
     assert "object-store-memory" not in _start(_spec(memory=memory), "head")
+
+
+def test_ray_s_pods_are_asked_early_whether_they_are_ready():
+    pods = _pods(_spec())
+    for name in ("head", "worker"):
+        probe = _container(pods[name])["readinessProbe"]
+        assert "initialDelaySeconds" not in probe, name
+        assert probe["httpGet"]["path"] == "/api/healthz", name
+    assert "readinessProbe" not in _container(pods["submitter"])

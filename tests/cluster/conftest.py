@@ -27,6 +27,7 @@ from ml_platform import PlatformClient
 
 TEST_SECONDS = 600
 TEAMS_AT_ONCE = 6
+OTHER_SERVICES = {"pair", "shipped"}  # fixtures that start one
 # What a cluster given by KUBECONFIG cannot tell by itself.
 _GIVEN = ("ML_PLATFORM_TEST_IMAGE", "ML_PLATFORM_TEST_REPOSITORY", "ML_PLATFORM_TEST_RUNS")
 
@@ -37,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+    # Those that need the committer's Lease for another service come last, so that ours goes on till then.
+    items.sort(key=lambda item: not OTHER_SERVICES.isdisjoint(getattr(item, "fixturenames", ())))
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from platform_service import PlatformService
 from probe_job import probe_manifest
 from testbed.cluster import Cluster
 from testbed.objects import ApiError
-from testbed.teams import add_team, remove_team
+from testbed.teams import add_team, hold_queue, remove_team
 from testbed.waiting import wait_until
 
 ONE_SYNC_SECONDS = 30  # stated in docs/gitops.md
@@ -28,9 +28,7 @@ def waiting_team(cluster: Cluster) -> Iterator[str]:
     """A team whose jobs stay queued: it may not start anything."""
     name = "waiting"
     add_team(cluster, name, quota={}, shards=2)
-    cluster.objects.patch(
-        "kueue.x-k8s.io/v1beta2", "LocalQueue", name, {"spec": {"stopPolicy": "Hold"}}, name
-    )
+    hold_queue(cluster, name)
     yield name
     remove_team(cluster, name)
 
@@ -243,40 +241,3 @@ def test_pruning_without_kuberay_delays_others_by_no_more_than_the_docs_say(
 
 def _is_going(job: JobOnCluster) -> bool:
     return "deletionTimestamp" in (job.rayjob or {}).get("metadata", {})
-
-
-def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
-    cluster: Cluster, platform: PlatformService
-) -> None:
-    name = "rebuilt"
-    add_team(cluster, name)
-    try:
-        cancelled, open_job = (
-            JobOnCluster(cluster, platform.submit(name, pool="fake-gpu"), name) for _ in range(2)
-        )
-        finished = JobOnCluster(cluster, platform.submit(name, parameters={"seconds": 1}), name)
-        ended = [cancelled, finished] if cluster.real_pods else [cancelled]
-        cancelled.wait_applied()
-        first = open_job.wait_applied()
-        cancelled.job.cancel()
-        for job in ended:
-            job.wait_archived(240)
-        # The cluster is lost with all that was in it; Git is not.
-        cluster.objects.delete("v1", "Namespace", name)
-        cluster.objects.delete("v1", "PersistentVolume", f"runs-{name}")
-        for application in (f"jobs-{name}-000", f"team-{name}"):
-            cluster.objects.delete("argoproj.io/v1alpha1", "Application", application, "argocd")
-        gone = lambda: cluster.objects.find("v1", "Namespace", name) is None  # noqa: E731
-        wait_until(gone, "the namespace is gone", 120)
-        cluster.refresh_sets()
-        cluster.wait_team(name)
-        assert open_job.wait_applied(60) != first
-        assert [job.id for job in ended if job.rayjob] == []
-        if cluster.real_pods:
-            assert finished.job.status == "succeeded" and finished.attempts() == [0]
-        else:
-            finished.job.cancel()
-        open_job.job.cancel()
-        open_job.wait_archived()
-    finally:
-        remove_team(cluster, name)

@@ -12,6 +12,7 @@ from callers import SPACE, accounts_of, bind, committer, connection_to, let_subm
 from platform_service import PROBE, VERSION, PlatformService
 from testbed.cluster import Cluster
 from testbed.objects import Objects
+from testbed.teams import hold_queue
 from testbed.waiting import wait_until
 
 from ml_platform import (
@@ -204,8 +205,9 @@ def pair(
 
 
 def test_when_the_replica_that_commits_is_killed_the_other_goes_on(
-    team: str, pair: tuple[PlatformService, PlatformService], tmp_path: Path
+    cluster: Cluster, team: str, pair: tuple[PlatformService, PlatformService], tmp_path: Path
 ) -> None:
+    hold_queue(cluster, team)  # nobody needs its Ray
     token = json.loads((tmp_path / "token.json").read_text())["token"]
     first, second = pair
     request = {"team": team, "pool": "test", "attempts": 1}

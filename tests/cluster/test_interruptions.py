@@ -111,9 +111,9 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
         job.wait_checkpoints(0, 3)
         (lost,) = job.pods(kind)
         delete_now(cluster, lost)
-    preempted = submitted(cluster, platform, team, seconds, workers=2, priority="low", attempts=1)
+    preempted = submitted(cluster, platform, team, seconds, priority="low", attempts=1)
     preempted.wait_checkpoints(0, 3)
-    waiting = submitted(cluster, platform, team, 1, workers=3, priority="low", attempts=1)
+    waiting = submitted(cluster, platform, team, 1, workers=2, priority="low", attempts=1)
     waiting.wait_phase("queued", seconds=60)
     wait_until(
         lambda: "quota" in (waiting.job.refresh().state.reason or ""),

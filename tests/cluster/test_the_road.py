@@ -14,29 +14,22 @@ from jobs import JobOnCluster, Walk, follow
 from platform_service import ROOT, VERSION, PlatformService
 from testbed.cluster import Cluster
 from testbed.objects import Objects
-from testbed.teams import add_team, remove_team
+from testbed.teams import add_team, hold_queue, remove_team
 from testbed.waiting import wait_until
 
 from ml_platform import PlatformClient
 from ml_platform.local.portal_form import Portal
-from ml_platform.queues import API
 
 # The team of the portal's guest; the portal's catalog knows it.
 TEAM = "stellarator-design"
 ROAD = ["submitted", "queued", "starting", "running", "succeeded"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guests_team(cluster: Cluster) -> Iterator[str]:
-    """Its queue is held at first, so that its job is seen to wait."""
     add_team(cluster, TEAM, quota={"test": 1})
-    set_stop_policy(cluster, "Hold")
     yield TEAM
     remove_team(cluster, TEAM)
-
-
-def set_stop_policy(cluster: Cluster, policy: str) -> None:
-    cluster.objects.patch(API, "LocalQueue", TEAM, {"spec": {"stopPolicy": policy}}, TEAM)
 
 
 @pytest.fixture
@@ -62,6 +55,7 @@ def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_
     through: Callable[[str, str], PlatformClient],
 ) -> None:
     """One by the portal's template, the other by an account of the cluster, through its kubecontext."""
+    hold_queue(cluster, guests_team)  # so that its job is seen to wait
     form = _from_the_form(cluster, platform, portal, guests_team)
     let_submit(admin, tools, team)
     with through(tools, "nightly") as client:
@@ -69,6 +63,46 @@ def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_
         follow(form, python)
         _check_form(cluster, form)
         _check_python(python, f"user:{tools}/nightly")
+
+
+def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
+    cluster: Cluster, platform: PlatformService, guests_team: str
+) -> None:
+    finished = _a_finished_job(cluster, platform, guests_team) if cluster.real_pods else None
+    hold_queue(cluster, guests_team)
+    cancelled, open_job = (
+        JobOnCluster(cluster, platform.submit(guests_team), guests_team) for _ in range(2)
+    )
+    cancelled.wait_applied()
+    first = open_job.wait_applied()
+    cancelled.job.cancel()
+    cancelled.wait_archived()
+    # The cluster is lost with all that was in it; Git is not.
+    cluster.objects.delete("v1", "Namespace", guests_team)
+    cluster.objects.delete("v1", "PersistentVolume", f"runs-{guests_team}")
+    for application in (f"jobs-{guests_team}-000", f"team-{guests_team}"):
+        cluster.objects.delete("argoproj.io/v1alpha1", "Application", application, "argocd")
+    gone = lambda: cluster.objects.find("v1", "Namespace", guests_team) is None  # noqa: E731
+    wait_until(gone, "the namespace is gone", 120)
+    cluster.refresh_sets()
+    cluster.wait_team(guests_team)
+    assert open_job.wait_applied(60) != first
+    assert cancelled.rayjob is None
+    if finished is not None:
+        assert finished.rayjob is None
+        assert finished.job.status == "succeeded" and finished.attempts() == [0]
+    open_job.job.cancel()
+    open_job.wait_archived()
+
+
+def _a_finished_job(cluster: Cluster, platform: PlatformService, team: str) -> JobOnCluster:
+    """One that went all the way: that of the test before, if there was one."""
+    for job in platform.client.list_jobs(team=team):
+        if job.state.phase.value == "succeeded":
+            return JobOnCluster(cluster, platform.client.get_job(job.id), team)
+    made = JobOnCluster(cluster, platform.submit(team, parameters={"seconds": 1}), team)
+    made.wait_archived(240)
+    return made
 
 
 def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, team: str) -> Walk:
@@ -83,7 +117,7 @@ def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, 
     return Walk(
         JobOnCluster(cluster, job, team),
         lambda: _seen_by_all(platform, portal, job.id),
-        lambda phase: set_stop_policy(cluster, "None") if phase == "queued" else None,
+        lambda phase: hold_queue(cluster, team, held=False) if phase == "queued" else None,
     )
 
 

@@ -19,6 +19,14 @@ OF_EVERY_POD = {"HOME": SCRATCH, "RAY_TMPDIR": SCRATCH, "RAY_USAGE_STATS_ENABLED
 # The head's Service and the network policies of teams use these ports.
 HEAD_PORTS = {"gcs": 6379, "dashboard": 8265, "client": 10001, "metrics": 8080}
 WORKER_PORTS = {"metrics": 8080}
+# KubeRay's own probe of this path begins ten seconds after a pod's start and asks every five, while the job
+# waits. It gives up after the same 50 seconds.
+READINESS = {
+    "httpGet": {"path": "/api/healthz", "port": 52365},
+    "periodSeconds": 2,
+    "timeoutSeconds": 5,
+    "failureThreshold": 25,
+}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ml_platform.pod_template import (
     GRACE_SECONDS,
     HEAD_PORTS,
     OF_EVERY_POD,
+    READINESS,
     WORKER_PORTS,
     RunStorage,
     container,
@@ -161,6 +162,7 @@ class _Pods:
         pod = container("ray-head", spec.image, self._environment, needs, HEAD_PORTS)
         # See trap T22 in docs/gitops.md.
         pod["lifecycle"] = {"preStop": {"exec": {"command": ["launcher", "--stop"]}}}
+        pod["readinessProbe"] = READINESS
         return {
             "serviceType": "ClusterIP",
             # KubeRay reaches the dashboard over the pod's address; the token keeps others out.
@@ -176,6 +178,7 @@ class _Pods:
         spec = self._spec
         needs = resources(spec.cpu, spec.memory, spec.gpus)
         pod = container("ray-worker", spec.image, self._environment, needs, WORKER_PORTS)
+        pod["readinessProbe"] = READINESS
         template = pod_template(pod, self._labels, self._runs)
         if not pool.local:
             template["spec"]["nodeSelector"] = {"ml-platform/pool": pool.name}

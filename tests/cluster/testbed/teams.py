@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ml_platform import gitops_folder
+from ml_platform.queues import API as KUEUE
 from ml_platform.team_files import DESTINATIONS
 from testbed.cluster import Cluster
 from testbed.waiting import wait_until
@@ -34,6 +35,12 @@ def add_teams(cluster: Cluster, names: Sequence[str], **fields: Any) -> None:
     _change(cluster, files, f"Add team {', '.join(names)}")
     for name in names:
         cluster.wait_team(name)
+
+
+def hold_queue(cluster: Cluster, team: str, *, held: bool = True) -> None:
+    """Let jobs of the team wait from now on, or go on."""
+    policy = "Hold" if held else "None"
+    cluster.objects.patch(KUEUE, "LocalQueue", team, {"spec": {"stopPolicy": policy}}, team)
 
 
 def clear_team(cluster: Cluster, name: str) -> None:
