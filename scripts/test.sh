@@ -23,7 +23,8 @@ say "TypeScript tests beside the Python tests"
 (yarn test >test-results/typescript.log 2>&1; echo $? >test-results/typescript.code) &
 typescript=$!
 python=0
-# Three workers for two cores, since tests wait for Ray. One file on one of them, in the order of tests/conftest.py, so that what a file starts is started once.
+# Three workers for two cores, since tests wait for Ray. One file on one of them, in the order of
+# tests/conftest.py, so that what a file starts is started once.
 .venv/bin/pytest tests -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/browser --ignore tests/cluster --junit-xml test-results/python.xml || python=$?
 wait "$typescript" || true
 tail -n 60 test-results/typescript.log

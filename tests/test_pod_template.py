@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from job_strategies import IDENTITY, job_specs
 
@@ -159,6 +160,13 @@ def test_ray_s_pods_are_asked_early_whether_they_are_ready():
     pods = _pods(_spec())
     for name in ("head", "worker"):
         probe = _container(pods[name])["readinessProbe"]
-        assert "initialDelaySeconds" not in probe, name
-        assert probe["httpGet"]["path"] == "/api/healthz", name
+        assert probe["httpGet"] == {"path": "/api/healthz", "port": 52365}, name
+        assert "dashboard-agent-listen-port" not in _start(_spec(), name), name
+        assert probe["periodSeconds"] <= 2 and "initialDelaySeconds" not in probe, name
     assert "readinessProbe" not in _container(pods["submitter"])
+
+
+def test_no_part_of_a_manifest_is_another_one_too():
+    """Such a manifest would be written with YAML's anchors by most libraries, which the platform refuses."""
+    manifest = render(_spec(), IDENTITY, GPUS, VOLUME)
+    assert "&id" not in yaml.safe_dump(manifest)

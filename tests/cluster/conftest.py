@@ -27,19 +27,20 @@ from ml_platform import PlatformClient
 
 TEST_SECONDS = 600
 TEAMS_AT_ONCE = 6
-OTHER_SERVICES = {"pair", "shipped"}  # fixtures that start one
 # What a cluster given by KUBECONFIG cannot tell by itself.
 _GIVEN = ("ML_PLATFORM_TEST_IMAGE", "ML_PLATFORM_TEST_REPOSITORY", "ML_PLATFORM_TEST_RUNS")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test also waits for the cluster, and Ray takes its time."""
+    """The first test also waits for the cluster, and Ray takes its time.
+
+    Tests with services of their own come last: until then one service goes on from test to test.
+    """
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
-    # Those that need the committer's Lease for another service come last, so that ours goes on till then.
-    items.sort(key=lambda item: not OTHER_SERVICES.isdisjoint(getattr(item, "fixturenames", ())))
+    items.sort(key=lambda item: item.get_closest_marker("own_service") is not None)
 
 
 def say(text: str) -> None:

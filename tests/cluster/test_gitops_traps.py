@@ -1,7 +1,7 @@
 """One-shot jobs through GitOps: each known trap, with the shipped settings, on the real controllers.
 
 The jobs here wait for machines that nobody has, so that nothing but Git, Argo CD and Kueue moves.
-`docs/gitops.md` has the traps' table.
+`docs/gitops.md` has the traps' table. T15, a rebuilt cluster, comes after the job of `test_the_road.py`.
 """
 
 from __future__ import annotations

@@ -204,10 +204,11 @@ def pair(
         replica.stop()
 
 
+@pytest.mark.own_service
 def test_when_the_replica_that_commits_is_killed_the_other_goes_on(
     cluster: Cluster, team: str, pair: tuple[PlatformService, PlatformService], tmp_path: Path
 ) -> None:
-    hold_queue(cluster, team)  # nobody needs its Ray
+    hold_queue(cluster, team)  # its jobs need not run: only commits are looked at
     token = json.loads((tmp_path / "token.json").read_text())["token"]
     first, second = pair
     request = {"team": team, "pool": "test", "attempts": 1}

@@ -107,12 +107,9 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     seconds = 300
     headless = submitted(cluster, platform, team, seconds, attempts=2)
     workerless = submitted(cluster, platform, team, seconds, attempts=2)
-    for job, kind in ((workerless, "worker"), (headless, "head")):
-        job.wait_checkpoints(0, 3)
-        (lost,) = job.pods(kind)
-        delete_now(cluster, lost)
     preempted = submitted(cluster, platform, team, seconds, priority="low", attempts=1)
-    preempted.wait_checkpoints(0, 3)
+    for job in (headless, workerless, preempted):
+        job.wait_checkpoints(0, 3)
     waiting = submitted(cluster, platform, team, 1, workers=2, priority="low", attempts=1)
     waiting.wait_phase("queued", seconds=60)
     wait_until(
@@ -125,6 +122,9 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     urgent = submitted(cluster, platform, team, 600, workers=2, priority="high", attempts=1)
     preempted.wait_phase("queued", seconds=120)
     assert "preempted" in (preempted.job.refresh().state.reason or "").lower()
+    for job, kind in ((workerless, "worker"), (headless, "head")):
+        (lost,) = job.pods(kind)
+        delete_now(cluster, lost)
     urgent.wait_checkpoints(0, 3)
     urgent.job.cancel("not needed any more")
     urgent.wait_archived()

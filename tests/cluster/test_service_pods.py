@@ -26,7 +26,7 @@ from testbed.waiting import wait_until
 
 from ml_platform import MlPlatformError, PlatformClient
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.own_service, pytest.mark.timeout(900)]
 APP = "app.kubernetes.io/name=ml-platform"
 
 

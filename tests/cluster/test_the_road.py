@@ -1,4 +1,7 @@
-"""The whole road on real controllers: form, action, commit, Argo CD, Kueue, KubeRay, Ray pods, archive."""
+"""The whole road on real controllers: form, action, commit, Argo CD, Kueue, KubeRay, Ray pods, archive.
+
+And what a job that has come to its end means for a cluster that is built again.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from jobs import JobOnCluster, Walk, follow
 from platform_service import ROOT, VERSION, PlatformService
 from testbed.cluster import Cluster
 from testbed.objects import Objects
-from testbed.teams import add_team, hold_queue, remove_team
+from testbed.teams import add_team, hold_queue, release_queue, remove_team
 from testbed.waiting import wait_until
 
 from ml_platform import PlatformClient
@@ -68,6 +71,8 @@ def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_
 def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
     cluster: Cluster, platform: PlatformService, guests_team: str
 ) -> None:
+    """Trap T15 of docs/gitops.md; the job that has run is that of the test before, if there was one."""
+    release_queue(cluster, guests_team)
     finished = _a_finished_job(cluster, platform, guests_team) if cluster.real_pods else None
     hold_queue(cluster, guests_team)
     cancelled, open_job = (
@@ -86,7 +91,7 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
     wait_until(gone, "the namespace is gone", 120)
     cluster.refresh_sets()
     cluster.wait_team(guests_team)
-    assert open_job.wait_applied(60) != first
+    assert open_job.wait_applied(60) != first  # and not held: who does that by hand has lost it
     assert cancelled.rayjob is None
     if finished is not None:
         assert finished.rayjob is None
@@ -96,13 +101,15 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
 
 
 def _a_finished_job(cluster: Cluster, platform: PlatformService, team: str) -> JobOnCluster:
-    """One that went all the way: that of the test before, if there was one."""
-    for job in platform.client.list_jobs(team=team):
-        if job.state.phase.value == "succeeded":
-            return JobOnCluster(cluster, platform.client.get_job(job.id), team)
-    made = JobOnCluster(cluster, platform.submit(team, parameters={"seconds": 1}), team)
-    made.wait_archived(240)
-    return made
+    there = list(platform.client.list_jobs(team=team, phase="succeeded"))
+    job = (
+        platform.client.get_job(there[0].id)
+        if there
+        else platform.submit(team, parameters={"seconds": 1})
+    )
+    finished = JobOnCluster(cluster, job, team)
+    finished.wait_archived(240)
+    return finished
 
 
 def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, team: str) -> Walk:
@@ -117,7 +124,7 @@ def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, 
     return Walk(
         JobOnCluster(cluster, job, team),
         lambda: _seen_by_all(platform, portal, job.id),
-        lambda phase: hold_queue(cluster, team, held=False) if phase == "queued" else None,
+        lambda phase: release_queue(cluster, team) if phase == "queued" else None,
     )
 
 

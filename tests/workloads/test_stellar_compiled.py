@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Event
 
+import psutil
 import pytest
+from ray_fixture import eventually
 from stellar_optimization.search.compiled import (
     FOLDER,
     LOOK_AGAIN,
@@ -84,17 +86,22 @@ def test_one_worker_compiles_a_model_and_others_wait_but_not_for_ever() -> None:
 
 def test_all_that_waited_for_a_model_load_it_at_once() -> None:
     keep_compiled()
-    inside = Barrier(2, timeout=30)
+    entered, inside = Event(), Barrier(2, timeout=30)
 
     def load() -> None:
         with turn_to_compile("model", 60.0):
+            entered.set()
             inside.wait()
+
+    def all_have_opened_it() -> bool:
+        files = [Path(file.path).name for file in psutil.Process().open_files()]
+        return files.count("model.lock") == 3
 
     with ThreadPoolExecutor() as pool:
         with turn_to_compile("model"):
             waiting = [pool.submit(load) for _ in range(2)]
-            Event().wait(2 * LOOK_AGAIN)  # both have found it locked
-            assert not inside.n_waiting
+            eventually(all_have_opened_it)
+            assert not entered.wait(2 * LOOK_AGAIN)
         for one in waiting:
             one.result(60)
 

@@ -19,14 +19,7 @@ OF_EVERY_POD = {"HOME": SCRATCH, "RAY_TMPDIR": SCRATCH, "RAY_USAGE_STATS_ENABLED
 # The head's Service and the network policies of teams use these ports.
 HEAD_PORTS = {"gcs": 6379, "dashboard": 8265, "client": 10001, "metrics": 8080}
 WORKER_PORTS = {"metrics": 8080}
-# KubeRay's own probe of this path begins ten seconds after a pod's start and asks every five, while the job
-# waits. It gives up after the same 50 seconds.
-READINESS = {
-    "httpGet": {"path": "/api/healthz", "port": 52365},
-    "periodSeconds": 2,
-    "timeoutSeconds": 5,
-    "failureThreshold": 25,
-}
+_RAY_AGENT_PORT = 52365
 
 
 @dataclass(frozen=True)
@@ -68,6 +61,20 @@ def resources(cpu: float, memory: str, gpus: int) -> dict[str, Any]:
     if gpus:
         hard["nvidia.com/gpu"] = str(gpus)
     return {"requests": {"cpu": f"{cpu:g}", **hard}, "limits": hard}
+
+
+def readiness_probe() -> dict[str, Any]:
+    """Whether Ray's agent in a pod answers, asked from the start on.
+
+    KubeRay's own probe of the same path begins ten seconds after a pod's start and asks every five, and the
+    job waits for it. Either way a pod counts as unready after failing for 50 seconds.
+    """
+    return {
+        "httpGet": {"path": "/api/healthz", "port": _RAY_AGENT_PORT},
+        "periodSeconds": 2,
+        "timeoutSeconds": 2,
+        "failureThreshold": 25,
+    }
 
 
 def container(

@@ -16,11 +16,11 @@ from ml_platform.pod_template import (
     GRACE_SECONDS,
     HEAD_PORTS,
     OF_EVERY_POD,
-    READINESS,
     WORKER_PORTS,
     RunStorage,
     container,
     pod_template,
+    readiness_probe,
     resources,
 )
 from ml_platform.pools import Pool
@@ -162,7 +162,7 @@ class _Pods:
         pod = container("ray-head", spec.image, self._environment, needs, HEAD_PORTS)
         # See trap T22 in docs/gitops.md.
         pod["lifecycle"] = {"preStop": {"exec": {"command": ["launcher", "--stop"]}}}
-        pod["readinessProbe"] = READINESS
+        pod["readinessProbe"] = readiness_probe()
         return {
             "serviceType": "ClusterIP",
             # KubeRay reaches the dashboard over the pod's address; the token keeps others out.
@@ -178,7 +178,7 @@ class _Pods:
         spec = self._spec
         needs = resources(spec.cpu, spec.memory, spec.gpus)
         pod = container("ray-worker", spec.image, self._environment, needs, WORKER_PORTS)
-        pod["readinessProbe"] = READINESS
+        pod["readinessProbe"] = readiness_probe()
         template = pod_template(pod, self._labels, self._runs)
         if not pool.local:
             template["spec"]["nodeSelector"] = {"ml-platform/pool": pool.name}

@@ -72,7 +72,7 @@ def _apiserver(layout: Layout, tools: Tools) -> Program:
         command += [f"--advertise-address={API_SERVICE}", "--endpoint-reconciler-type=none"]
     ready = f"{layout.api_url}/readyz"
     # More memory for less work: two cores have all of the cluster to run.
-    environment = {"GOGC": "200", "GOMEMLIMIT": "8GiB"}
+    environment = {"GOGC": "200", "GOMEMLIMIT": "12GiB"}
     return Program("apiserver", command, ready, environment, stop_seconds=_IMPATIENT)
 
 

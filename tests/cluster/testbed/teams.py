@@ -37,9 +37,17 @@ def add_teams(cluster: Cluster, names: Sequence[str], **fields: Any) -> None:
         cluster.wait_team(name)
 
 
-def hold_queue(cluster: Cluster, team: str, *, held: bool = True) -> None:
-    """Let jobs of the team wait from now on, or go on."""
-    policy = "Hold" if held else "None"
+def hold_queue(cluster: Cluster, team: str) -> None:
+    """Let the team's jobs wait from now on."""
+    _set_stop_policy(cluster, team, "Hold")
+
+
+def release_queue(cluster: Cluster, team: str) -> None:
+    """Let the team's jobs go on."""
+    _set_stop_policy(cluster, team, "None")
+
+
+def _set_stop_policy(cluster: Cluster, team: str, policy: str) -> None:
     cluster.objects.patch(KUEUE, "LocalQueue", team, {"spec": {"stopPolicy": policy}}, team)
 
 

@@ -69,13 +69,12 @@ def _wait_for(lock: TextIO, patience: float) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with its process
         except BlockingIOError:
-            time.sleep(LOOK_AGAIN)  # a lock that is waited for has no time limit
+            time.sleep(LOOK_AGAIN)  # a call that waits for the lock itself would take no limit
         except OSError:  # a file system without locks
             return
         else:
-            if os.fstat(
-                lock.fileno()
-            ).st_size:  # compiled meanwhile: all that waited load it at once
+            # Compiled meanwhile: all that waited load it at once.
+            if os.fstat(lock.fileno()).st_size:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             return
 
