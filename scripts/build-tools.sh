@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the programs of the test cluster from the Go modules pinned in tools/<name>/, into a cache outside the tree.
 #   sh scripts/build-tools.sh                   all of them
-#   sh scripts/build-tools.sh kubeconform       only what is named
+#   sh scripts/build-tools.sh kustomize         only what is named
 # Prints the folder of each tool on stdout: programs in bin/, files of its module in module/.
 # A folder's name holds a hash of everything that went into it, so that a warm run builds nothing.
 set -eu
@@ -84,7 +84,7 @@ build() { # build NAME
   echo "$folder"
 }
 
-[ $# -gt 0 ] || set -- etcd k8s kuberay kueue argocd kwok coredns kustomize kubeconform
+[ $# -gt 0 ] || set -- etcd k8s kuberay kueue argocd kwok coredns kustomize
 for name in "$@"; do
   [ -f "$name/build.sh" ] || {
     say "no such tool: $name; there are: $(echo *)"

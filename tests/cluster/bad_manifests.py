@@ -192,6 +192,19 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
         lambda m: _worker(m)["securityContext"].update(seccompProfile={"type": "Unconfined"}),
         "seccompProfile RuntimeDefault",
     ),
+    "root by number": (
+        lambda m: _head(m)["securityContext"].update(runAsUser=0),
+        "a runAsUser other than 0",
+    ),
+    "a container that is root": (_set_security(_head, runAsUser=0), "takes nothing back"),
+    "a container that may be root": (
+        _set_security(_submitter, runAsNonRoot=False),
+        "takes nothing back",
+    ),
+    "any system call in a container": (
+        _set_security(_worker, seccompProfile={"type": "Unconfined"}),
+        "takes nothing back",
+    ),
     "another service account": (_set(_worker, serviceAccountName="default"), "account ray"),
     "the account's token": (_set(_head, automountServiceAccountToken=True), "account ray"),
     "a second container": (
@@ -225,6 +238,7 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
     "no pool": (_label("ml-platform/pool", None), "ml-platform/pool"),
     "no priority": (_label("kueue.x-k8s.io/priority-class", None), "priority-class"),
     "no owner": (_annotation("ml-platform/owner", None), "ml-platform/owner must say"),
+    "an owner without a name": (_annotation("ml-platform/owner", ""), "ml-platform/owner must say"),
     "a head that may come back": (
         _annotation("ray.io/disable-provisioned-head-restart", "false"),
         "disable-provisioned-head-restart",
@@ -238,6 +252,11 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
     "a cluster that is there": (
         _set_spec(clusterSelector={"ray.io/cluster": "other"}),
         "selects no other",
+    ),
+    "no cluster": (lambda m: m["spec"].pop("rayClusterSpec"), "a cluster of its own"),
+    "another controller": (
+        _set_spec(managedBy="kueue.x-k8s.io/multikueue"),
+        "managedBy must not be there",
     ),
     "no workers": (_set_cluster(workerGroupSpecs=[]), "one worker group"),
     "workers by another name": (

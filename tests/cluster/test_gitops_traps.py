@@ -212,6 +212,43 @@ def test_a_job_s_file_in_a_second_folder_runs_nothing_twice_and_is_mended_at_onc
         each.wait_archived()
 
 
+def test_a_control_file_of_argo_cd_is_named_and_jobs_are_back_without_it(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    """Argo CD takes it whatever the Application says; whoever may push it may as well remove jobs."""
+    job = queued_job(platform, cluster, waiting_team)
+    path = f"jobs/{waiting_team}/{shard_of(job)}/.argocd-source.yaml"
+    cluster.repository.commit({path: "directory: {include: _anchor.yaml}\n"}, "By hand")
+    client = platform.client
+
+    def problems() -> str:
+        (team,) = (team for team in client.teams() if team.name == waiting_team)
+        return " ".join(team.problems)
+
+    wait_until(lambda: path in problems(), "the team's page names it", 30, explain=problems)
+    wait_until(lambda: job.rayjob is None, "Argo CD removes what is not included", 60)
+    assert job.job.refresh().state.phase.value != "cancelled"
+    cluster.repository.commit({path: None}, "By hand")
+    job.wait_applied(60)
+    wait_until(lambda: path not in problems(), "the team's page is clean again", 30)
+    job.job.cancel()
+    job.wait_archived()
+
+
+def test_a_kustomization_changes_nothing_in_a_folder_of_jobs(
+    cluster: Cluster, platform: PlatformService, waiting_team: str
+) -> None:
+    job = queued_job(platform, cluster, waiting_team)
+    uid, shard = job.uid, shard_of(job)
+    by_hand(cluster, "kustomization", "resources: [_anchor.yaml]\n", waiting_team, shard)
+    others = queued_in(shard, platform, cluster, waiting_team)
+    assert job.uid == uid
+    by_hand(cluster, "kustomization", None, waiting_team, shard)
+    for each in (job, *others):
+        each.job.cancel()
+        each.wait_archived()
+
+
 def test_the_last_job_of_a_team_can_be_cancelled(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:

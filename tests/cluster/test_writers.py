@@ -34,6 +34,7 @@ def _groups(job: Manifest, **pod: Any) -> list[Manifest]:
 NEVER_EDITED: dict[str, Callable[[Manifest], Manifest]] = {
     "program": lambda job: {"spec": {"entrypoint": "launcher -- python -m other"}},
     "attempts": lambda job: {"spec": {"backoffLimit": 9}},
+    "suspension": lambda job: {"spec": {"suspend": not job["spec"]["suspend"]}},
     "deadline": lambda job: {"spec": {"activeDeadlineSeconds": None}},
     "new field": lambda job: {"spec": {"runtimeEnvYAML": "pip: [x]"}},
     "image": lambda job: {

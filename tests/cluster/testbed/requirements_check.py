@@ -24,13 +24,24 @@ _FOR_REAL_PODS = {
     "conntrack": "conntrack",
     "mmdebstrap": "mmdebstrap",
 }
-_CHOICE = "ML_PLATFORM_TEST_PODS"
+_CHOICE = "ML_PLATFORM_TEST_PODS"  # kwok: no real pods; real: an error where there can be none
 
 
 def why_no_real_pods() -> str | None:
-    """Why kwok must stand in for the kubelet on this machine; None where pods can run."""
-    if os.environ.get(_CHOICE) == "kwok":
+    """Why kwok must stand in for the kubelet on this machine; None where pods can run.
+
+    Raises TestbedError where it must and real pods were asked for.
+    """
+    choice = os.environ.get(_CHOICE)
+    if choice == "kwok":
         return f"{_CHOICE}=kwok was asked for"
+    reason = _what_pods_lack()
+    if choice == "real" and reason:
+        raise TestbedError(f"{_CHOICE}=real, but {reason}")
+    return reason
+
+
+def _what_pods_lack() -> str | None:
     if sys.platform != "linux":
         return "containers need Linux"
     if os.geteuid() != 0:

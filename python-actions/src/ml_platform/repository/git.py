@@ -120,6 +120,15 @@ class GitopsRepository:
             if place is not None:
                 yield ActiveFile(path, place.job_id, place.team, oid)
 
+    def control_files(self, commit: str) -> dict[str, list[str]]:
+        """Files that tell Argo CD what to do with a folder of jobs, by team."""
+        found: dict[str, list[str]] = {}
+        root = self._repo[commit].peel(pygit2.Tree)
+        for path, _ in _files(root["jobs"], "jobs") if "jobs" in root else ():
+            if team := layout.team_of_control_file(path):
+                found.setdefault(team, []).append(path)
+        return found
+
     def history(self, since: str | None, until: str) -> Iterator[CommitInfo]:
         """Commits after `since` up to `until`, oldest first, along first parents.
 

@@ -9,11 +9,12 @@ from datetime import datetime
 
 POOLS = "pools.yaml"
 TEAMS = "teams"
-# Any other name (kustomization.yaml, .argocd-source.yaml, …) would change what Argo CD does.
 _JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _JOBS_FOLDER = re.compile(r"jobs/[^/]+/[^/]+/")
 _NOT_JOBS = frozenset({"kustomization", "values"})
+# Argo CD takes .argocd-source.yaml and .argocd-source-<application>.yaml as changes of the Application.
+_CONTROL_FILE = re.compile(r"jobs/([^/]+)/[^/]+/\.argocd-source[^/]*\Z")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ def folder(path: str) -> str | None:
     """The folder of jobs, one Application of Argo CD, that a path lies in; None for other paths."""
     found = _JOBS_FOLDER.match(path)
     return found[0].removesuffix("/") if found else None
+
+
+def team_of_control_file(path: str) -> str | None:
+    """Whose jobs a file changes that tells Argo CD what to do with a folder of them; None for others."""
+    found = _CONTROL_FILE.match(path)
+    return found[1] if found else None
 
 
 def place(path: str) -> Place | None:

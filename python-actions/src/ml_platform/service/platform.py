@@ -161,7 +161,14 @@ class Platform:
 
     def problems(self) -> Mapping[str, tuple[str, ...]]:
         """What holds up the jobs of teams, in sentences."""
-        return self.cluster.problems() if self.cluster is not None else {}
+        found = dict(self.cluster.problems()) if self.cluster is not None else {}
+        for team, paths in self._files.control_files().items():
+            sentences = tuple(
+                f"{path} changes what Argo CD does with this folder's jobs; take it out of Git"
+                for path in paths
+            )
+            found[team] = sentences + found.get(team, ())
+        return found
 
     def visible(self, job_id: str, principal: Principal) -> Row:
         """The job if the caller may see it; raises NotFoundError or NotAllowedError."""

@@ -1,4 +1,4 @@
-"""Pools and teams as `main` has them, parsed again only when their files change."""
+"""What people write in Git, as `main` has it; read again only when it changes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class SiteFiles:
         self._repository = repository
         self._pools: tuple[str, Pools] | None = None
         self._teams: tuple[str | None, Teams] | None = None
+        self._control_files: tuple[str, dict[str, list[str]]] | None = None
 
     def pools(self) -> Pools:
         """`pools.yaml`, local pools with this machine's size; raises InputError naming the key."""
@@ -44,6 +45,13 @@ class SiteFiles:
         if self._teams is None or self._teams[0] != oid:
             self._teams = (oid, self._read_teams(head))
         return self._teams[1]
+
+    def control_files(self) -> Mapping[str, list[str]]:
+        """Files that tell Argo CD what to do with a folder of jobs, by team; there should be none."""
+        head = self._repository.head()
+        if self._control_files is None or self._control_files[0] != head:
+            self._control_files = (head, self._repository.control_files(head))
+        return self._control_files[1]
 
     def _read_teams(self, head: str) -> Teams:
         known: dict[str, Team] = {}

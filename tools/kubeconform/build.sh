@@ -1,1 +1,0 @@
-program kubeconform github.com/yannh/kubeconform/cmd/kubeconform
