@@ -47,6 +47,28 @@ def connection_to(**data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
+def may(admin: Objects, user: str, verb: str, resource: str, namespace: str) -> bool:
+    """Whether RBAC lets somebody do that; `resource` as kubectl has it: `pods/log`, `rayjobs.ray.io`."""
+    kind, _, subresource = resource.partition("/")
+    kind, _, group = kind.partition(".")
+    attributes = {
+        "verb": verb,
+        "group": group,
+        "resource": kind,
+        "subresource": subresource,
+        "namespace": namespace,
+    }
+    review = admin.create(
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "metadata": {},
+            "spec": {"user": user, "resourceAttributes": attributes},
+        }
+    )
+    return bool(review["status"]["allowed"])
+
+
 def committer(admin: Objects) -> str:
     """Which replica of the service holds the Lease; empty when none does."""
     found = admin.find(*LEASE)

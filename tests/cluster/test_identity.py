@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from callers import SPACE, accounts_of, bind, committer, connection_to, let_submit
+from callers import SPACE, accounts_of, bind, committer, connection_to, let_submit, may
 from platform_service import PROBE, VERSION, PlatformService
 from testbed.cluster import Cluster
 from testbed.objects import Objects
@@ -66,6 +66,32 @@ def test_an_account_without_any_role_is_known_and_may_do_nothing(
         assert client.me().teams == []
         with pytest.raises(NotAllowedError, match=f"you are no member of {team}"):
             client.plan_job("probe", VERSION, team=team, pool="test")
+
+
+THE_SERVICE = f"system:serviceaccount:{SPACE}:ml-platform"
+LOOKS_AT = ("rayjobs.ray.io", "workloads.kueue.x-k8s.io", "pods", "events")
+NEVER = (
+    ("get", "secrets"),
+    ("create", "rayjobs.ray.io"),
+    ("patch", "rayjobs.ray.io"),
+    ("delete", "rayjobs.ray.io"),
+    ("delete", "rayclusters.ray.io"),
+    ("patch", "workloads.kueue.x-k8s.io"),
+    ("patch", "clusterqueues.kueue.x-k8s.io"),
+    ("create", "pods"),
+    ("delete", "pods"),
+    ("create", "pods/exec"),
+    ("create", "rolebindings.rbac.authorization.k8s.io"),
+)
+
+
+def test_the_service_looks_at_what_is_a_team_s_and_writes_nothing_there(
+    admin: Objects, team: str
+) -> None:
+    for resource in LOOKS_AT:
+        assert may(admin, THE_SERVICE, "watch", resource, team), resource
+    allowed = [each for each in NEVER if may(admin, THE_SERVICE, *each, team)]
+    assert allowed == []
 
 
 def test_a_token_that_the_api_server_does_not_know_opens_nothing(platform: PlatformService) -> None:

@@ -68,6 +68,8 @@ def test_restarts_in_the_middle_of_a_job_change_nothing(
     job.wait_checkpoints(0, 3)
     uid, ray_id, cluster_name = job.uid, job.status["jobId"], job.status["rayClusterName"]
     spec = (job.rayjob or {})["spec"]
+    head = spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    assert head["nodeSelector"], "Kueue has written its flavor's nodes; Git has none for a head"
     platform.kill()
     for name in CONTROLLERS:
         cluster.component(name).kill()
