@@ -86,6 +86,13 @@ def _second_group(manifest: Manifest) -> None:
     groups.append({**copy.deepcopy(groups[0]), "groupName": "more"})
 
 
+def _rename(name: str) -> Callable[[Manifest], None]:
+    def change(manifest: Manifest) -> None:
+        manifest["metadata"]["name"] = manifest["metadata"]["labels"]["ml-platform/job-id"] = name
+
+    return change
+
+
 def _init_container(manifest: Manifest) -> None:
     container = copy.deepcopy(_worker(manifest)["containers"][0])
     container.update(name="before", image=f"{ELSEWHERE}/x@sha256:" + "0" * 64)
@@ -194,7 +201,19 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
     ),
     "root by number": (
         lambda m: _head(m)["securityContext"].update(runAsUser=0),
-        "a runAsUser other than 0",
+        "runAsUser and runAsGroup other than 0",
+    ),
+    "the group of root": (
+        lambda m: _worker(m)["securityContext"].update(runAsGroup=0),
+        "runAsUser and runAsGroup other than 0",
+    ),
+    "root's group for volumes": (
+        lambda m: _worker(m)["securityContext"].update(fsGroup=0),
+        "no fsGroup 0",
+    ),
+    "more groups": (
+        lambda m: _worker(m)["securityContext"].update(supplementalGroups=[0]),
+        "supplementalGroups",
     ),
     "a container that is root": (_set_security(_head, runAsUser=0), "takes nothing back"),
     "a container that may be root": (
@@ -231,6 +250,7 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
     ),
     "no queue": (_label("kueue.x-k8s.io/queue-name", None), "team's own queue"),
     "another team's queue": (_label("kueue.x-k8s.io/queue-name", "others"), "team's own queue"),
+    "a long name": (_rename("a" * 48), "at most 47 characters"),
     "no job id": (_label("ml-platform/job-id", None), "labels ml-platform/job-id"),
     "another job's id": (_label("ml-platform/job-id", "other"), "labels ml-platform/job-id"),
     "another team": (_label("ml-platform/team", "others"), "labels ml-platform/job-id"),

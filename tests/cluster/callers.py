@@ -58,12 +58,15 @@ def may(admin: Objects, user: str, verb: str, resource: str, namespace: str) -> 
         "subresource": subresource,
         "namespace": namespace,
     }
+    groups = ["system:authenticated"]
+    if user.startswith("system:serviceaccount:"):
+        groups += ["system:serviceaccounts", f"system:serviceaccounts:{user.split(':')[2]}"]
     review = admin.create(
         {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "metadata": {},
-            "spec": {"user": user, "resourceAttributes": attributes},
+            "spec": {"user": user, "groups": groups, "resourceAttributes": attributes},
         }
     )
     return bool(review["status"]["allowed"])

@@ -75,6 +75,7 @@ NEVER = (
     ("create", "rayjobs.ray.io"),
     ("patch", "rayjobs.ray.io"),
     ("delete", "rayjobs.ray.io"),
+    ("patch", "rayclusters.ray.io"),
     ("delete", "rayclusters.ray.io"),
     ("patch", "workloads.kueue.x-k8s.io"),
     ("patch", "clusterqueues.kueue.x-k8s.io"),

@@ -13,7 +13,7 @@ from ray_fixture import eventually
 
 from ml_platform.cluster.interface import Cluster, Observed, Resources
 from ml_platform.cluster.local import LocalCluster, Record
-from ml_platform.errors import InputError, NotFoundError
+from ml_platform.errors import NotFoundError
 
 JOB = "a-20260101-aaaaaa"
 
@@ -82,13 +82,6 @@ def test_a_pod_that_is_not_there_is_refused_in_a_sentence(place: Place):
         place.cluster.pod_log(TEAM, JOB, "head", tail=None, follow=False)
     assert JOB in caught.value.message
     assert "source `job`" in str(caught.value)
-
-
-def test_a_job_that_does_not_run_is_not_scaled(place: Place):
-    place.put({"metadata": {"name": JOB}, "status": {}})
-    eventually(lambda: place.cluster.objects().get(JOB))
-    with pytest.raises(InputError):
-        place.cluster.scale(TEAM, JOB, 3)
 
 
 def test_what_was_observed_comes_back_from_the_journal_as_it_was():

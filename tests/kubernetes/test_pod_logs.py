@@ -100,25 +100,3 @@ def test_pods_that_are_not_there_are_said_to_be_gone(world: ClusterWorld, runnin
     del world.server.logs["c-head-1"]
     with pytest.raises(NotFoundError, match=r"the head pod of .* has no log"):
         _log(world, running, "head")
-
-
-def _ray_cluster(world: ClusterWorld, least: int, most: int) -> None:
-    group = {"groupName": "workers", "replicas": 2, "minReplicas": least, "maxReplicas": most}
-    item = {"metadata": {"namespace": TEAM, "name": "c"}, "spec": {"workerGroupSpecs": [group]}}
-    world.server.put("/apis/ray.io/v1/rayclusters", item)
-
-
-def test_a_job_keeps_the_workers_that_its_quota_is_for(world: ClusterWorld, running: str):
-    _ray_cluster(world, 2, 2)
-    with pytest.raises(InputError, match="was committed for 2 workers") as caught:
-        world.cluster.scale(TEAM, running, 3)
-    assert caught.value.field == "workers"
-    assert world.server.patches == []
-
-
-def test_within_what_its_manifest_allows_a_running_job_is_scaled(world: ClusterWorld, running: str):
-    _ray_cluster(world, 1, 4)
-    world.cluster.scale(TEAM, running, 3)
-    ((path, body),) = world.server.patches
-    assert path.endswith(f"/namespaces/{TEAM}/rayclusters/c")
-    assert body == [{"op": "replace", "path": "/spec/workerGroupSpecs/0/replicas", "value": 3}]

@@ -11,6 +11,7 @@ import pytest
 from api_server import ARGOCD, ApiServer
 from backstage_double import BackstageDouble
 from cluster_world import ADMITTED, OURS, PODS, RAYJOBS, RUNNING, WORKLOADS, put_workload
+from foreign_writer import push
 from ray_fixture import eventually
 from service_world import EVE, TEAM, Service, content_of, settings_in
 
@@ -142,6 +143,24 @@ def test_members_of_a_team_see_what_holds_up_its_jobs_and_others_do_not(
     (sentence,) = eventually(lambda: problems("user:default/ada"))
     assert sentence.startswith(f"jobs/{TEAM}/000/bad.yaml cannot be read: yaml: line 1: no.")
     assert problems(EVE) == []
+
+
+@pytest.mark.parametrize("name", [".argocd-source.yaml", f".argocd-source-jobs-{TEAM}-000.yaml"])
+def test_a_file_that_changes_what_argo_cd_does_is_named_while_it_is_there(
+    platform: Service, name: str
+):
+    def problems() -> dict[str, list[str]]:
+        teams = platform.client().get("/v1/teams").json()
+        return {team["name"]: team["problems"] for team in teams if team["problems"]}
+
+    path = f"jobs/{TEAM}/000/{name}"
+    assert not problems()
+    push(platform.git, {path: b"directory: {include: other.yaml}\n"})
+    assert list(problems()) == [TEAM]
+    (sentence,) = problems()[TEAM]
+    assert sentence.startswith(f"{path} changes what Argo CD does")
+    push(platform.git, {path: None})
+    assert not problems()
 
 
 def _pod(server: ApiServer, job: str, name: str, role: str | None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from foreign_writer import push
-from service_world import ADA, EVE, OTHER_TEAM, TEAM, Service, content_of
+from service_world import ADA, EVE, OTHER_TEAM, Service, content_of
 
 from ml_platform.cluster.interface import Observed
 from ml_platform.job import Phase
@@ -164,21 +164,6 @@ def test_without_a_cluster_a_job_has_one_log(shared_service: Service, job: str):
 def test_teams_name_the_group_of_their_members(shared_service: Service):
     for team in shared_service.client().get("/v1/teams").json():
         assert team["group"] == f"group:default/{team['name']}"
-
-
-def test_a_team_s_page_names_a_file_that_changes_what_argo_cd_does(service: Service):
-    def problems() -> dict[str, list[str]]:
-        teams = service.client().get("/v1/teams").json()
-        return {team["name"]: team["problems"] for team in teams if team["problems"]}
-
-    path = f"jobs/{TEAM}/000/.argocd-source-jobs-{TEAM}-000.yaml"
-    assert not problems()
-    push(service.git, {path: b"directory: {include: other.yaml}\n"})
-    assert list(problems()) == [TEAM]
-    (sentence,) = problems()[TEAM]
-    assert sentence.startswith(f"{path} changes what Argo CD does")
-    push(service.git, {path: None})
-    assert not problems()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from testbed.component import Component, Program
 from testbed.layout import Layout, cache_folder
-from testbed.requirements_check import why_no_real_pods
+from testbed.requirements_check import refuse_if_asked_for, why_no_real_pods
 
 UP, REAL = "up", "real pods"
 
@@ -18,6 +18,7 @@ def running_layout(say: Callable[[str], None] = print) -> Layout:
     up = state / UP
     real_pods = up.read_text() == REAL if up.exists() else reason is None
     if not real_pods:
+        refuse_if_asked_for("the cluster that is up has none; make cluster-down ends it")
         say(f"real pods cannot run here, kwok plays them: {reason or 'the cluster is up so'}")
     return Layout(state, real_pods)
 

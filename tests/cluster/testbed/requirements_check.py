@@ -32,13 +32,21 @@ def why_no_real_pods() -> str | None:
 
     Raises TestbedError where it must and real pods were asked for.
     """
-    choice = os.environ.get(_CHOICE)
+    choice = os.environ.get(_CHOICE, "")
+    if choice not in ("", "kwok", "real"):
+        raise TestbedError(f"{_CHOICE} is kwok, real or nothing, got {choice}")
     if choice == "kwok":
         return f"{_CHOICE}=kwok was asked for"
     reason = _what_pods_lack()
-    if choice == "real" and reason:
-        raise TestbedError(f"{_CHOICE}=real, but {reason}")
+    if reason:
+        refuse_if_asked_for(reason)
     return reason
+
+
+def refuse_if_asked_for(reason: str) -> None:
+    """Raise TestbedError where real pods are asked for, which there cannot be."""
+    if os.environ.get(_CHOICE) == "real":
+        raise TestbedError(f"{_CHOICE}=real, but {reason}")
 
 
 def _what_pods_lack() -> str | None:

@@ -11,7 +11,6 @@ _READ = ["get", "list", "watch"]
 # In each workload cluster, cluster-wide: jobs are in the namespaces of all teams.
 WORKLOAD_CLUSTER: list[dict[str, Any]] = [
     {"apiGroups": ["ray.io"], "resources": ["rayjobs"], "verbs": _READ},
-    {"apiGroups": ["ray.io"], "resources": ["rayclusters"], "verbs": ["get", "patch"]},
     {
         "apiGroups": ["kueue.x-k8s.io"],
         "resources": ["workloads", "clusterqueues", "cohorts"],

@@ -101,7 +101,3 @@ class Cluster(Protocol):
         Raises InputError for another source and NotFoundError, in a sentence, when there is no
         such pod (any more).
         """
-
-    def scale(self, team: str, job_id: str, workers: int) -> None:
-        """Change the number of workers of a running job within what its manifest allows; raises
-        InputError where it does not."""

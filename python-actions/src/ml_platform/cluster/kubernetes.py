@@ -8,12 +8,12 @@ from typing import Any
 from ml_platform.cluster.api import KubernetesApi, Stream
 from ml_platform.cluster.applications import Applications
 from ml_platform.cluster.cluster_watches import ClusterWatches, Key
-from ml_platform.cluster.fields import entries, text
+from ml_platform.cluster.fields import text
 from ml_platform.cluster.gathering import Gatherer, Journal
 from ml_platform.cluster.interface import Capacity
 from ml_platform.cluster.pod_logs import container_of, pod_of
 from ml_platform.cluster.watch import Watch
-from ml_platform.errors import ClusterError, InputError, NotFoundError
+from ml_platform.errors import ClusterError, NotFoundError
 from ml_platform.settings import ArgoCd, WorkloadCluster
 
 Object = dict[str, Any]
@@ -95,25 +95,6 @@ class KubernetesCluster:
                 raise NotFoundError(f"the {source} pod of {job_id} has no log: {error}") from error
             raise
 
-    def scale(self, team: str, job_id: str, workers: int) -> None:
-        cluster = self._cluster_of((team, job_id))
-        rayjob = cluster.rayjob((team, job_id))
-        name = text(rayjob, "status", "rayClusterName")
-        if not name:
-            raise InputError(f"{job_id} has no Ray cluster now", hint="wait until it runs")
-        path = f"/apis/ray.io/v1/namespaces/{team}/rayclusters/{name}"
-        groups = entries(cluster.api.get(path), "spec", "workerGroupSpecs")
-        least, most = _bounds(groups)
-        if not least <= workers <= most:
-            allowed = f"{most}" if least == most else f"{least} to {most}"
-            raise InputError(
-                f"{job_id} was committed for {allowed} workers, which is what its quota is for",
-                field="workers",
-                hint="cancel it, and submit it with another number of workers and `resume_from`",
-            )
-        change = {"op": "replace", "path": "/spec/workerGroupSpecs/0/replicas", "value": workers}
-        cluster.api.patch(path, [change])
-
     def _cluster_of(self, key: Key) -> ClusterWatches:
         for cluster in self._clusters:
             if cluster.rayjob(key) is not None or cluster.pods(key):
@@ -140,8 +121,3 @@ class KubernetesCluster:
     def _watches(self) -> list[tuple[Watch, str]]:
         found = [(watch, c.api.name) for c in self._clusters for watch in c.watches]
         return [*found, (self.applications.watch, "argocd")]
-
-
-def _bounds(groups: list[Object]) -> tuple[int, int]:
-    group = groups[0] if groups else {}
-    return int(group.get("minReplicas", 0)), int(group.get("maxReplicas", 0))

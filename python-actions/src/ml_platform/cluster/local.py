@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_platform.cluster.interface import Capacity, LogStream, Observed, Resources
-from ml_platform.errors import InputError, NotFoundError
+from ml_platform.errors import NotFoundError
 
 log = logging.getLogger(__name__)
 Observer = Callable[[str, Observed | None], None]
@@ -113,13 +113,6 @@ class LocalCluster:
     ) -> LogStream:
         raise NotFoundError(
             f"{job_id} has no pods: it runs on this machine", hint="its log is the source `job`"
-        )
-
-    def scale(self, team: str, job_id: str, workers: int) -> None:
-        raise InputError(
-            "a job on this machine keeps the size it was committed with",
-            field="workers",
-            hint="cancel it, and submit it with another number of workers and `resume_from`",
         )
 
     def records(self) -> list[Record]:

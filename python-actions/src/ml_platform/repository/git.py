@@ -123,10 +123,14 @@ class GitopsRepository:
     def control_files(self, commit: str) -> dict[str, list[str]]:
         """Files that tell Argo CD what to do with a folder of jobs, by team."""
         found: dict[str, list[str]] = {}
-        root = self._repo[commit].peel(pygit2.Tree)
-        for path, _ in _files(root["jobs"], "jobs") if "jobs" in root else ():
-            if team := layout.team_of_control_file(path):
-                found.setdefault(team, []).append(path)
+        for team in self.folders(commit, "jobs"):
+            for shard in self.folders(commit, f"jobs/{team}"):
+                folder = f"jobs/{team}/{shard}"
+                # Links and programs too: Argo CD opens whatever has the name.
+                names = (entry.name for entry in self._repo[commit].peel(pygit2.Tree)[folder])
+                paths = [f"{folder}/{name}" for name in names if layout.is_control_file(name)]
+                if paths:
+                    found.setdefault(team, []).extend(paths)
         return found
 
     def history(self, since: str | None, until: str) -> Iterator[CommitInfo]:

@@ -9,12 +9,13 @@ from datetime import datetime
 
 POOLS = "pools.yaml"
 TEAMS = "teams"
+JOBS = "jobs"
 _JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _JOBS_FOLDER = re.compile(r"jobs/[^/]+/[^/]+/")
 _NOT_JOBS = frozenset({"kustomization", "values"})
 # Argo CD takes .argocd-source.yaml and .argocd-source-<application>.yaml as changes of the Application.
-_CONTROL_FILE = re.compile(r"jobs/([^/]+)/[^/]+/\.argocd-source[^/]*\Z")
+_CONTROL_FILE = ".argocd-source"
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,9 @@ def folder(path: str) -> str | None:
     return found[0].removesuffix("/") if found else None
 
 
-def team_of_control_file(path: str) -> str | None:
-    """Whose jobs a file changes that tells Argo CD what to do with a folder of them; None for others."""
-    found = _CONTROL_FILE.match(path)
-    return found[1] if found else None
+def is_control_file(name: str) -> bool:
+    """Whether a file of that name tells Argo CD what to do with its folder."""
+    return name.startswith(_CONTROL_FILE)
 
 
 def place(path: str) -> Place | None:

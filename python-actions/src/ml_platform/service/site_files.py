@@ -26,7 +26,7 @@ class SiteFiles:
         self._repository = repository
         self._pools: tuple[str, Pools] | None = None
         self._teams: tuple[str | None, Teams] | None = None
-        self._control_files: tuple[str, dict[str, list[str]]] | None = None
+        self._control_files: tuple[str | None, dict[str, list[str]]] = (None, {})
 
     def pools(self) -> Pools:
         """`pools.yaml`, local pools with this machine's size; raises InputError naming the key."""
@@ -49,9 +49,12 @@ class SiteFiles:
     def control_files(self) -> Mapping[str, list[str]]:
         """Files that tell Argo CD what to do with a folder of jobs, by team; there should be none."""
         head = self._repository.head()
-        if self._control_files is None or self._control_files[0] != head:
-            self._control_files = (head, self._repository.control_files(head))
-        return self._control_files[1]
+        oid = self._repository.oid(head, layout.JOBS)
+        of, found = self._control_files
+        if of != oid:
+            found = self._repository.control_files(head)
+            self._control_files = (oid, found)
+        return found
 
     def _read_teams(self, head: str) -> Teams:
         known: dict[str, Team] = {}
