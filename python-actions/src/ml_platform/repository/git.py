@@ -123,13 +123,13 @@ class GitopsRepository:
     def control_files(self, commit: str) -> dict[str, list[str]]:
         """Files that tell Argo CD what to do with a folder of jobs, by team."""
         found: dict[str, list[str]] = {}
-        for team in self.folders(commit, "jobs"):
-            for shard in self.folders(commit, f"jobs/{team}"):
-                folder = f"jobs/{team}/{shard}"
+        root = self._repo[commit].peel(pygit2.Tree)
+        for team in self.folders(commit, layout.JOBS):
+            for shard in self.folders(commit, layout.jobs_folder(team)):
+                folder = f"{layout.jobs_folder(team)}/{shard}"
                 # Links and programs too: Argo CD opens whatever has the name.
-                names = (entry.name for entry in self._repo[commit].peel(pygit2.Tree)[folder])
-                paths = [f"{folder}/{name}" for name in names if layout.is_control_file(name)]
-                if paths:
+                names = [str(entry.name) for entry in root[folder].peel(pygit2.Tree)]
+                if paths := [f"{folder}/{name}" for name in names if layout.is_control_file(name)]:
                     found.setdefault(team, []).extend(paths)
         return found
 
