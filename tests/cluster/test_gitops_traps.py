@@ -70,6 +70,16 @@ def held_and_free(
     return made[True], made[False]
 
 
+def problems_of(platform: PlatformService, team: str) -> Callable[[], str]:
+    """What the team's page says now of what holds its jobs up."""
+
+    def problems() -> str:
+        (shown,) = (each for each in platform.client.teams() if each.name == team)
+        return " ".join(shown.problems)
+
+    return problems
+
+
 def by_hand(cluster: Cluster, job_id: str, text: str | None, team: str, shard: str = "000") -> str:
     """A person pushes a file past the platform."""
     return cluster.repository.commit({f"jobs/{team}/{shard}/{job_id}.yaml": text}, "By hand")
@@ -150,11 +160,7 @@ def test_a_file_that_stops_argo_cd_holds_up_its_shard_only_is_named_and_mended_a
     cluster: Cluster, platform: PlatformService, waiting_team: str, text: str
 ) -> None:
     by_hand(cluster, "broken", text, waiting_team)
-    client = platform.client
-
-    def problems() -> str:
-        (team,) = (team for team in client.teams() if team.name == waiting_team)
-        return " ".join(team.problems)
+    problems = problems_of(platform, waiting_team)
 
     named = "broken.yaml" if text == UNUSABLE["unparsable"] else "broken"
     wait_until(lambda: named in problems(), "the team's page names the file", 30, explain=problems)
@@ -185,11 +191,7 @@ def test_a_job_s_file_in_a_second_folder_runs_nothing_twice_and_is_mended_at_onc
     path = job.job.refresh().path
     other = "001" if shard_of(job) == "000" else "000"
     by_hand(cluster, job.id, cluster.repository.read(path), waiting_team, other)
-    client = platform.client
-
-    def problems() -> str:
-        (team,) = (team for team in client.teams() if team.name == waiting_team)
-        return " ".join(team.problems)
+    problems = problems_of(platform, waiting_team)
 
     wait_until(lambda: job.id in problems(), "the team's page names it", 30, explain=problems)
     held, free = held_and_free(platform, cluster, waiting_team, other)
@@ -238,11 +240,7 @@ def test_a_control_file_of_argo_cd_is_named_and_without_it_jobs_are_made_again(
     before = job.uid
     path = f"jobs/{waiting_team}/{shard_of(job)}/.argocd-source.yaml"
     pushed(path, "directory: {include: _anchor.yaml}\n")
-    client = platform.client
-
-    def problems() -> str:
-        (team,) = (team for team in client.teams() if team.name == waiting_team)
-        return " ".join(team.problems)
+    problems = problems_of(platform, waiting_team)
 
     wait_until(lambda: path in problems(), "the team's page names it", 30, explain=problems)
     wait_until(lambda: job.rayjob is None, "Argo CD removes what is not included", 60)

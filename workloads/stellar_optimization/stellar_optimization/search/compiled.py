@@ -69,7 +69,8 @@ def _wait_for(lock: TextIO, patience: float) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with its process
         except BlockingIOError:
-            time.sleep(LOOK_AGAIN)  # a call that waits for the lock itself would take no limit
+            # flock has no time limit, and a signal for one would belong to the whole process: so look again.
+            time.sleep(LOOK_AGAIN)
         except OSError:  # a file system without locks
             return
         else:
