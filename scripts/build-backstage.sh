@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the portal into backstage/build, from where start-backstage.sh runs it.
-# Does nothing when no source changed since the last build.
+# Does nothing when no source changed since the last build; what was built from the same sources in
+# another clone is taken from the cache.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -19,6 +20,16 @@ if [ -f "$build/.stamp" ] && [ "$(cat "$build/.stamp")" = "$wanted" ]; then
   exit 0
 fi
 [ -x .tools/bin/yarn ] || { echo "build-backstage: run scripts/setup-node.sh first" >&2; exit 1; }
+
+. scripts/cache-folder.sh
+kept=$cache/portal/$wanted
+if [ -d "$kept" ]; then
+  rm -rf "$build" "$build.partial"
+  cp -R -P "$kept" "$build.partial"
+  mv "$build.partial" "$build"
+  touch "$kept"
+  exit 0
+fi
 
 echo "build-backstage: building the portal, about a minute" >&2
 log=.tools/build-backstage.log
@@ -42,7 +53,16 @@ for package in "$build.partial"/backstage/packages/* "$build.partial"/backstage/
   ln -s "$up/$folder" "$build.partial/node_modules/$name"
   [ ! -d "$folder/node_modules" ] || ln -s "../../../../../$folder/node_modules" "$package/node_modules"
 done
+echo "$wanted" > "$build.partial/.stamp"
 rm -rf "$build"
 mv "$build.partial" "$build"
-echo "$wanted" > "$build/.stamp"
+keep() {
+  mkdir -p "$cache/portal" && cp -R -P "$build" "$kept.$$" && { [ -d "$kept" ] || mv "$kept.$$" "$kept"; }
+  kept_well=$?
+  rm -rf "$kept.$$"
+  # The last few: branches come and go.
+  ls -t "$cache/portal" | tail -n +4 | while read -r old; do rm -rf "$cache/portal/$old"; done
+  return "$kept_well"
+}
+keep || echo "build-backstage: could not be kept in $cache, which changes nothing here" >&2
 echo "build-backstage: ready" >&2

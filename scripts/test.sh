@@ -9,8 +9,10 @@ begin=$(date +%s)
 say() { printf 'test: [%4ds] %s\n' "$(($(date +%s) - begin))" "$*"; }
 
 say "setting up"
-sh scripts/setup-python.sh
+sh scripts/setup-python.sh &
+python=$!
 sh scripts/setup-node.sh
+wait "$python"
 CHROMIUM=$(sh scripts/find-chromium.sh); export CHROMIUM
 
 say "linters, types, generated files"
