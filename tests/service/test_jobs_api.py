@@ -192,9 +192,13 @@ def test_cancelling_twice_ends_the_job_once(shared_service: Service, job: str):
     assert body["cause"] == "Cancelled by ada."
 
 
-def test_the_figure_of_an_archived_job_comes_from_git_where_nothing_else_has_it(
-    shared_service: Service, job: str
+@pytest.mark.parametrize("seen_while_it_ran", [None, 0.5])
+def test_the_figure_of_an_archived_job_is_that_of_its_summary_in_git(
+    shared_service: Service, job: str, seen_while_it_ran: float | None
 ):
+    if seen_while_it_ran is not None:
+        last = {"name": "loss", "title": "Loss", "unit": "", "value": seen_while_it_ran}
+        shared_service.platform.journal.set_headline(job, last)
     outcome = Outcome(phase=Phase.SUCCEEDED, summary={"loss": 0.25})
     shared_service.platform.committer.archive(job, outcome, PLATFORM).result(60)
     headline = shared_service.client().get(f"/v1/jobs/{job}").json()["headline"]

@@ -93,7 +93,7 @@ class Views:
             "submitted_at": row.submitted_at,
             "started_at": row.moment("running"),
             "ended_at": row.moment("ended"),
-            "headline": row.headline or self._archived_headline(row),
+            "headline": self._archived_headline(row) or row.headline,
             "page_url": self.page_url(row.job_id),
         }
 
@@ -153,7 +153,7 @@ class Views:
         return _headline(workload, name, value)
 
     def _archived_headline(self, row: Row) -> dict[str, Any] | None:
-        """The same from Git alone, for a journal that was made anew."""
+        """The same from Git: the last word, and all that a journal has that was made anew."""
         if row.outcome is None or row.outcome.summary is None:
             return None
         workload = self.workload(row)
