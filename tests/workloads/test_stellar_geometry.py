@@ -205,9 +205,10 @@ for box in (0.04, 0.005, 0.0006):
     print((before - search.cost(point.x + step, linear.values(step))) / box)
 """
     promised = _run("STELLAR_MAIN_PYTHON", "-c", program).split()
-    # The aspect ratio alone, 12.1 of at most 10 at a price of 60, is worth thousands per unit of the box.
+    # The aspect ratio alone, 12.1 of at most 10 at a price of 60, is worth thousands per unit of a small box
+    # and at most 315 of the largest, where 40 iterations find a part of it.
     assert len(promised) == 3
-    assert all(float(gain) > 100 for gain in promised), promised
+    assert all(float(gain) > 50 for gain in promised), promised
 
 
 STORED = [
