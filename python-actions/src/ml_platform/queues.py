@@ -24,6 +24,7 @@ PRIORITIES = {Priority.LOW: 100, Priority.NORMAL: 500, Priority.HIGH: 1000}
 _GPU = "nvidia.com/gpu"
 _COVERED = ("cpu", "memory", _GPU)
 _SPOT_NODE = "cloud.google.com/gke-spot"
+_WAVE = "argocd.argoproj.io/sync-wave"
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,14 @@ def _resource_flavor(flavor: Flavor) -> dict[str, Any]:
             {"key": taint["key"], "operator": "Exists", "effect": taint["effect"]}
             for taint in taints
         ]
-    return _object("ResourceFlavor", flavor.name, spec)
+    return _object("ResourceFlavor", flavor.name, spec, wave=0)
 
 
 def _priority_class(priority: Priority, value: int) -> dict[str, Any]:
     return {
         "apiVersion": API,
         "kind": "WorkloadPriorityClass",
-        "metadata": {"name": priority.value},
+        "metadata": {"name": priority.value, "annotations": {_WAVE: "0"}},
         "value": value,
         "description": f"What a job of priority `{priority.value}` is queued with.",
     }
@@ -148,7 +149,7 @@ def _cohort(kinds: list[Flavor], teams: Sequence[Team]) -> dict[str, Any]:
         - (0 if flavor.spot else sum(team.quota.get(flavor.pool.name, 0) for team in teams))
         for flavor in kinds
     }
-    return _object("Cohort", COHORT, {"resourceGroups": _resource_groups(kinds, left)})
+    return _object("Cohort", COHORT, {"resourceGroups": _resource_groups(kinds, left)}, wave=1)
 
 
 def _cluster_queue(kinds: list[Flavor], team: Team) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _cluster_queue(kinds: list[Flavor], team: Team) -> dict[str, Any]:
         "fairSharing": {"weight": _quantity(round(team.weight * 1000))},
         "resourceGroups": _resource_groups(kinds, own),
     }
-    return _object("ClusterQueue", team.name, spec)
+    return _object("ClusterQueue", team.name, spec, wave=2)
 
 
 def _resource_groups(kinds: list[Flavor], workers: dict[str, int]) -> list[dict[str, Any]]:
@@ -208,6 +209,6 @@ def _memory(mebibytes: int) -> str:
     return f"{mebibytes}Mi"
 
 
-def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """Without a sync wave: Kueue takes these objects in any order, and Argo CD pauses between waves."""
-    return {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec}
+def _object(kind: str, name: str, spec: dict[str, Any], wave: int) -> dict[str, Any]:
+    metadata = {"name": name, "annotations": {_WAVE: str(wave)}}
+    return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}
