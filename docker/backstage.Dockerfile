@@ -3,6 +3,8 @@
 FROM node:24.19.0-bookworm-slim AS build
 
 WORKDIR /build
+# Nothing was unpacked before that could be linked.
+ENV YARN_NM_MODE=classic
 COPY package.json yarn.lock .yarnrc.yml backstage.json tsconfig.json ./
 COPY scripts/install-yarn.sh scripts/
 COPY backstage backstage

@@ -9,8 +9,8 @@ PATH="$root/.tools/bin:$PATH"; export PATH
 build=$root/backstage/build
 
 sources() {
-  ls package.json yarn.lock scripts/build-backstage.sh backstage/app-config.yaml
-  find backstage \( -name node_modules -o -name dist -o -name dev -o -path backstage/build \) -prune -o \
+  ls package.json yarn.lock .yarnrc.yml tsconfig.json scripts/build-backstage.sh backstage/app-config.yaml
+  find backstage \( -name node_modules -o -name dist -o -name dev -o -path 'backstage/build*' \) -prune -o \
     -type f ! -name '*.test.ts' ! -name '*.test.tsx' ! -name '*.md' ! -name '*.yaml' -print
 }
 fingerprint() { sources | LC_ALL=C sort | xargs cksum | git hash-object --stdin; }
@@ -23,11 +23,12 @@ fi
 
 . scripts/cache-folder.sh
 kept=$cache/portal/$wanted
-if [ -d "$kept" ]; then
-  rm -rf "$build" "$build.partial"
-  cp -R -P "$kept" "$build.partial"
+rm -rf "$build.partial"
+# Whatever is wrong with the copy in the cache, the portal can be built.
+if [ "$(cat "$kept/.stamp" 2>/dev/null)" = "$wanted" ] && cp -R -P "$kept" "$build.partial"; then
+  rm -rf "$build"
   mv "$build.partial" "$build"
-  touch "$kept"
+  touch "$kept" 2>/dev/null || true
   exit 0
 fi
 
@@ -56,13 +57,18 @@ done
 echo "$wanted" > "$build.partial/.stamp"
 rm -rf "$build"
 mv "$build.partial" "$build"
+
 keep() {
-  mkdir -p "$cache/portal" && cp -R -P "$build" "$kept.$$" && { [ -d "$kept" ] || mv "$kept.$$" "$kept"; }
-  kept_well=$?
-  rm -rf "$kept.$$"
-  # The last few: branches come and go.
+  mkdir -p "$cache/portal" && part=$(mktemp -d "$cache/portal/partial.XXXXXX") || return
+  cp -R -P "$build" "$part/build" && rm -rf "$kept" && mv "$part/build" "$kept"
+  outcome=$?
+  rm -rf "$part"
+  # The last few, since branches come and go; a part is another clone's that is at it, or was ended.
   ls -t "$cache/portal" | tail -n +4 | while read -r old; do rm -rf "$cache/portal/$old"; done
-  return "$kept_well"
+  return "$outcome"
 }
-keep || echo "build-backstage: could not be kept in $cache, which changes nothing here" >&2
+# Sources that were edited while they were built have another name the next time.
+if [ "$(fingerprint)" = "$wanted" ]; then
+  keep || echo "build-backstage: could not be kept in $cache/portal, which changes nothing here" >&2
+fi
 echo "build-backstage: ready" >&2

@@ -100,6 +100,26 @@ if ! reachable; then
   say "the npm registry does not answer; trying with what is cached on this machine"
   export YARN_ENABLE_NETWORK=0
 fi
+# Yarn copies where a link would go to another disk, but not where it is refused for another reason.
+can_link() {
+  store=$(.tools/bin/yarn config get globalFolder)/store
+  mkdir -p "$store" 2>/dev/null || return 1
+  file=$(find "$store" -type f 2>/dev/null | head -n 1)
+  made=
+  if [ -z "$file" ]; then
+    made=$store/probe.$$
+    file=$made
+    : 2>/dev/null > "$made" || return 1
+  fi
+  rm -f .tools/link-probe
+  linked=0
+  ln "$file" .tools/link-probe 2>/dev/null || linked=1
+  rm -f .tools/link-probe
+  [ -z "$made" ] || rm -f "$made"
+  return "$linked"
+}
+can_link || export YARN_NM_MODE=classic
+
 say "installing JavaScript packages"
 log=.tools/yarn-install.log
 if ! limited 1200 .tools/bin/yarn install --immutable > "$log" 2>&1; then

@@ -11,8 +11,10 @@ say() { printf 'test: [%4ds] %s\n' "$(($(date +%s) - begin))" "$*"; }
 say "setting up"
 sh scripts/setup-python.sh &
 python=$!
-sh scripts/setup-node.sh
+node=0
+sh scripts/setup-node.sh || node=$?
 wait "$python"
+[ "$node" = 0 ]
 CHROMIUM=$(sh scripts/find-chromium.sh); export CHROMIUM
 
 say "linters, types, generated files"
