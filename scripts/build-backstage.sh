@@ -26,7 +26,10 @@ kept=$cache/portal/$wanted
 rm -rf "$build.partial"
 # Whatever is wrong with the copy in the cache, the portal can be built.
 if [ "$(cat "$kept/.stamp" 2>/dev/null)" = "$wanted" ] && cp -R -P "$kept" "$build.partial"; then
-  rm -rf "$build"
+  # The backend finds the pages as the workspace's package `app`, where a build leaves them.
+  pages=backstage/packages/app/dist
+  rm -rf "$build" "$pages"
+  cp -R "$build.partial/$pages" "$pages"
   mv "$build.partial" "$build"
   touch "$kept" 2>/dev/null || true
   exit 0

@@ -13,12 +13,19 @@ YARN = """#!/bin/sh
 set -eu
 echo built >> yarn-calls
 dist=backstage/packages/backend/dist
-mkdir -p "$dist" made/backstage/packages/backend
+mkdir -p "$dist" backstage/packages/app/dist made/backstage/packages/backend made/backstage/packages/app/dist
 echo '{"name": "backend"}' > made/backstage/packages/backend/package.json
-cp backstage/source.ts made/portal
+echo '{"name": "app"}' > made/backstage/packages/app/package.json
+for pages in backstage/packages/app/dist made/backstage/packages/app/dist; do
+  cp backstage/source.ts "$pages/page"
+done
 tar -czf "$dist/skeleton.tar.gz" -C made backstage
-tar -czf "$dist/bundle.tar.gz" -C made portal
+tar -czf "$dist/bundle.tar.gz" -C made backstage/packages/app/dist
 rm -rf made
+"""
+# Names a package by its folder, as the script asks.
+NODE = """#!/bin/sh
+basename "$(dirname "$3")"
 """
 
 
@@ -32,12 +39,12 @@ class Clone:
             shutil.copy(ROOT / "scripts" / name, folder / "scripts")
         for name in ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json"):
             shutil.copy(ROOT / name, folder)
-        (folder / "backstage").mkdir()
+        (folder / "backstage" / "packages" / "app").mkdir(parents=True)
         (folder / "backstage" / "app-config.yaml").write_text("app: {}\n")
         self.edit("first")
         tools = folder / ".tools" / "bin"
         tools.mkdir(parents=True)
-        for name, text in (("yarn", YARN), ("node", "#!/bin/sh\necho backend\n")):
+        for name, text in (("yarn", YARN), ("node", NODE)):
             (tools / name).write_text(text)
             (tools / name).chmod(0o755)
 
@@ -45,13 +52,15 @@ class Clone:
         (self.folder / "backstage" / "source.ts").write_text(text)
 
     def build(self) -> str:
-        """What the portal was built from."""
+        """What the portal was built from; its pages lie where the backend looks for them, too."""
         script = ["sh", str(self.folder / "scripts" / "build-backstage.sh")]
         environment = {**os.environ, "ML_PLATFORM_CACHE": str(self._cache)}
         subprocess.run(script, env=environment, check=True, capture_output=True)
         build = self.folder / "backstage" / "build"
         assert (build / "node_modules" / "backend" / "package.json").exists()
-        return (build / "portal").read_text()
+        page = Path("backstage", "packages", "app", "dist", "page")
+        assert (self.folder / page).read_text() == (build / page).read_text()
+        return (build / page).read_text()
 
     def times_built(self) -> int:
         calls = self.folder / "yarn-calls"
@@ -83,7 +92,8 @@ def test_a_copy_that_cannot_be_used_is_built_and_kept_anew(
     first, second = Clone(tmp_path / "first", cache), Clone(tmp_path / "second", cache)
     first.build()
     (kept,) = (cache / "portal").iterdir()
-    (kept / "portal").write_text("damaged")
+    page = kept / "backstage" / "packages" / "app" / "dist" / "page"
+    page.write_text("damaged")
     if damage == "another stamp":
         (kept / ".stamp").write_text("0" * 40)
     else:
@@ -93,7 +103,7 @@ def test_a_copy_that_cannot_be_used_is_built_and_kept_anew(
         kept.write_text("a file")
     assert second.build() == "first"
     assert second.times_built() == 1
-    assert (kept / "portal").read_text() == "first"
+    assert page.read_text() == "first"
 
 
 def test_a_cache_that_cannot_be_written_changes_nothing(tmp_path: Path, cache: Path) -> None:
