@@ -47,7 +47,9 @@ class RayHead:
         self.cpus = cpus
         self.gcs_port, dashboard = _free_ports()
         self.address = f"http://127.0.0.1:{dashboard}"
-        self.environment = ray_environment(os.environ, self.token_file)
+        # As a rule Ray's workers step back for everything else; here other tests never end asking.
+        niceness = {"RAY_worker_niceness": "0"}
+        self.environment = ray_environment(os.environ, self.token_file) | niceness
         self._process: subprocess.Popen[bytes] | None = None
 
     def jobs(self) -> RayJobs:
