@@ -109,7 +109,7 @@ can_link() {
   if [ -z "$file" ]; then
     made=$store/probe.$$
     file=$made
-    : 2>/dev/null > "$made" || return 1
+    touch "$made" 2>/dev/null || return 1  # not `: >`, whose failure would end this script
   fi
   rm -f .tools/link-probe
   linked=0

@@ -64,7 +64,7 @@ def check_resumed(job: JobOnCluster, seconds: int) -> None:
 def test_restarts_in_the_middle_of_a_job_change_nothing(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:
-    job = submitted(cluster, platform, team, 24)
+    job = submitted(cluster, platform, team, 30)
     job.wait_checkpoints(0, 3)
     uid, ray_id, cluster_name = job.uid, job.status["jobId"], job.status["rayClusterName"]
     spec = (job.rayjob or {})["spec"]
