@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 ML_PLATFORM := .venv/bin/ml-platform
+# Some container images set it. Each Python of Ray's, a dozen of them, would compile all its modules at its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets

@@ -1,4 +1,4 @@
-"""A real local Ray for tests. The fixture `ray_head` starts it once per session, on first use."""
+"""A real local Ray for tests. The fixture `ray_head` has it started once per session, on first use."""
 
 from __future__ import annotations
 
@@ -56,8 +56,21 @@ class RayHead:
         return RayJobs(self.address, self.token)
 
     def start(self) -> float:
-        """Start it, wait until it answers; returns the seconds that took."""
+        """Start it, wait until it can run jobs; returns the seconds that took.
+
+        As `ml-platform up` does, it is started again when it ends by itself: a raylet gives up when its
+        agents need more than 15 s, on a busy machine, and nothing sets that.
+        """
         began = time.monotonic()
+        client = self.jobs()
+        try:
+            self._launch()
+            eventually(lambda: self._runs(client), START_SECONDS)
+        finally:
+            client.close()
+        return time.monotonic() - began
+
+    def _launch(self) -> None:
         with (self.folder / "ray.log").open("ab") as log:
             self._process = subprocess.Popen(
                 ray_head_command(self.address, self.gcs_port, self.folder / "t", self.cpus),
@@ -67,21 +80,23 @@ class RayHead:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        client = self.jobs()
-        try:
-            eventually(lambda: self._answers(client), START_SECONDS)
-        finally:
-            client.close()
-        return time.monotonic() - began
 
-    def _answers(self, client: RayJobs) -> bool:
-        assert self._process is not None
-        if self._process.poll() is not None:
-            pytest.fail((self.folder / "ray.log").read_text()[-3000:])
+    def _runs(self, client: RayJobs) -> bool:
+        if self.ended():
+            print(f"Ray is started again, for it ended:\n{self.log()}")
+            self._launch()
         try:
-            return bool(client.session())
+            return client.has_node()
         except ServiceUnavailableError:
             return False
+
+    def ended(self) -> bool:
+        """Whether it was started, and is over though nobody killed it."""
+        return self._process is not None and self._process.poll() is not None
+
+    def log(self) -> str:
+        """Its last words."""
+        return (self.folder / "ray.log").read_text()[-3000:]
 
     def processes(self) -> list[psutil.Process]:
         """All of Ray that runs now, workers included, but not jobs' own processes."""
@@ -101,7 +116,10 @@ class RayHead:
 def _family(pid: int, stop_at: str) -> list[psutil.Process]:
     """A process and its descendants, but for programs named `stop_at` and what is below them."""
     found: list[psutil.Process] = []
-    pending = [psutil.Process(pid)]
+    try:
+        pending = [psutil.Process(pid)]
+    except psutil.NoSuchProcess:
+        return []
     while pending:
         process = pending.pop()
         try:
@@ -128,8 +146,16 @@ def _free_ports() -> tuple[int, int]:
     raise RuntimeError("no free ports between 21000 and 32000")
 
 
+@pytest.fixture
+def ray_head(session_ray: RayHead) -> RayHead:
+    """The session's Ray; a test fails at once where an earlier one has left none."""
+    if session_ray.ended():
+        pytest.fail(f"Ray ended:\n{session_ray.log()}")
+    return session_ray
+
+
 @pytest.fixture(scope="session")
-def ray_head() -> Iterator[RayHead]:
+def session_ray() -> Iterator[RayHead]:
     # pytest's own temporary folders are too deep for Ray's sockets (107 characters).
     folder = Path(tempfile.mkdtemp(prefix="ray-"))
     head = RayHead(folder)

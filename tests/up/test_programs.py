@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
@@ -128,3 +132,43 @@ def test_a_taken_port_is_found_where_the_system_names_nobody(
         pytest.raises(ConflictError, match="is taken by another program"),
     ):
         check_ports(programs, settings)
+
+
+@contextmanager
+def _answering(status: int, body: str) -> Iterator[int]:
+    """A server that answers everything so, on the port that is given."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ready"),
+    [
+        (200, '{"data": {"summary": [{"raylet": {"state": "ALIVE"}}]}}', True),
+        (200, '{"data": {"summary": [{"raylet": {"state": "DEAD"}}, {}]}}', False),
+        (200, '{"data": {}}', False),
+        (404, "no such page yet", False),
+        (500, "", False),
+    ],
+)
+def test_ray_is_ready_once_it_has_a_node(
+    settings: Settings, status: int, body: str, ready: bool
+) -> None:
+    """Its API answers before, and also where the node's start has failed."""
+    with _answering(status, body) as port:
+        address = {"ray_address": f"http://127.0.0.1:{port}"}
+        ray, _ = platform_programs(settings.model_copy(update=address), portal=False)
+        assert ray.ready() is ready
+    assert not ray.ready()

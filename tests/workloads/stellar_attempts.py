@@ -39,6 +39,19 @@ PATIENCE = 1200.0  # seconds; a busy machine takes that long to compile
 Victim = Literal["driver", "worker", "head", "machine"]
 
 
+def on(head: RayHead, compiled: Path) -> dict[str, str]:
+    """The environment of a driver on `head`, whose workers keep in `compiled` what they compile."""
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(compiled)}
+    return {
+        **head.environment,
+        "RAY_ADDRESS": f"127.0.0.1:{head.gcs_port}",
+        # What the platform's launcher sets too: workers have the driver's Python.
+        "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(
+            {"runtime_env": {"py_executable": PYTHON, "env_vars": cache}}
+        ),
+    }
+
+
 @dataclass(frozen=True)
 class Kill:
     """SIGKILL to `victim`, `delay` seconds after the checkpoint of `step` was there."""
@@ -65,18 +78,12 @@ class Attempt:
         evaluator.parent.mkdir(parents=True, exist_ok=True)
         evaluator.write_text(EVALUATOR)
         evaluator.chmod(0o755)
-        cache = {"JAX_COMPILATION_CACHE_DIR": str(compiled or _kept(folder))}
         with (folder / "log.txt").open("a") as log:
             self._process = subprocess.Popen(
                 [PYTHON, "-m", "stellar_optimization"],
                 cwd=DESIGNS.parent,
                 env={
-                    **head.environment,
-                    "RAY_ADDRESS": f"127.0.0.1:{head.gcs_port}",
-                    # What the platform's launcher sets too: workers have the driver's Python.
-                    "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(
-                        {"runtime_env": {"py_executable": PYTHON, "env_vars": cache}}
-                    ),
+                    **on(head, compiled or _kept(folder)),
                     "JOB_DIR": folder.as_uri(),
                     "JOB_ATTEMPT": str(number),
                     "JOB_WORKERS": str(workers),

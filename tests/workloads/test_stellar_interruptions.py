@@ -1,13 +1,17 @@
 """Searches that are killed in the middle, or have fewer workers, end with the same result."""
 
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from ray_fixture import RayHead
-from stellar_attempts import Attempt, Kill, finish_despite, random_kills
+from stellar_attempts import Attempt, Kill, finish_despite, on, random_kills
+from stellar_optimization.problems.design import DESIGNS
 from stellar_optimization.problems.quasi_isodynamic import TARGETS
-from stellar_python import needs_python
+from stellar_python import PYTHON, needs_python
 
 pytestmark = [
     needs_python,
@@ -30,6 +34,35 @@ def test_a_search_whose_driver_head_and_a_worker_were_killed_ends_with_the_same_
     kills = [Kill("machine", 3, 0.2), Kill("worker", 6, 0.0)]
     assert finish_despite(kills, killed, ray_head, SHORT) == undisturbed
     assert "was lost" in (killed / "log.txt").read_text()
+
+
+def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(
+    tmp_path: Path, ray_head: RayHead
+) -> None:
+    with subprocess.Popen(
+        [PYTHON, "-m", "stellar_optimization"],
+        cwd=DESIGNS.parent,
+        env={
+            **on(ray_head, tmp_path / "compiled"),  # nothing is: it ends while it compiles
+            "JOB_DIR": tmp_path.as_uri(),
+            "JOB_WORKERS": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as job:
+        assert job.stdout is not None
+        while not job.stdout.readline().startswith("compiling"):
+            assert job.poll() is None
+        job.send_signal(signal.SIGTERM)
+        sent = time.monotonic()
+        last = job.stdout.readline()
+        took = time.monotonic() - sent
+        assert not job.stdout.read()
+    assert last == "ended by SIGTERM while compiling; step 0 is saved\n"
+    assert took < 10  # half a second on an idle machine
+    assert job.returncode == 143
+    assert (tmp_path / "checkpoints" / "0" / "000000.json").exists()
 
 
 @pytest.mark.slow

@@ -9,15 +9,17 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 
-from ml_platform.errors import ConflictError, WorkError
+from ml_platform.errors import ConflictError, ServiceUnavailableError, WorkError
 from ml_platform.local.machine import machine
 from ml_platform.local.ray_head import ray_environment, ray_head_command
+from ml_platform.local.ray_jobs import RayJobs
 from ml_platform.local.supervisor import Program
 from ml_platform.service.auth import write_token_file
 from ml_platform.settings import Settings
@@ -122,7 +124,13 @@ def ray_folder(settings: Settings) -> Path:
 
 
 def _ray(settings: Settings, environment: Mapping[str, str], token_file: Path) -> Program:
-    headers = {"Authorization": f"Bearer {token_file.read_text().strip()}"}
+    jobs = RayJobs(settings.ray_address, token_file.read_text().strip(), timeout=PROBE_SECONDS)
+
+    def ready() -> bool:
+        with suppress(ServiceUnavailableError):
+            return jobs.has_node()
+        return False
+
     return Program(
         name="ray",
         command=ray_head_command(
@@ -134,7 +142,7 @@ def _ray(settings: Settings, environment: Mapping[str, str], token_file: Path) -
         environment=environment,
         folder=settings.root,
         port=urlsplit(settings.ray_address).port or 8265,
-        ready=_answers(f"{settings.ray_address}/api/version", headers),
+        ready=ready,
         stop_within=15.0,
     )
 
@@ -146,7 +154,7 @@ def _service(settings: Settings, environment: Mapping[str, str]) -> Program:
         environment=environment,
         folder=settings.root,
         port=settings.port,
-        ready=_answers(f"http://{settings.host}:{settings.port}/readyz", {}),
+        ready=_answers(f"http://{settings.host}:{settings.port}/readyz"),
     )
 
 
@@ -163,16 +171,14 @@ def _backstage(settings: Settings, base: Mapping[str, str]) -> Program:
         },
         folder=settings.root,
         port=port,
-        ready=_answers(f"http://127.0.0.1:{port}/.backstage/health/v1/readiness", {}),
+        ready=_answers(f"http://127.0.0.1:{port}/.backstage/health/v1/readiness"),
     )
 
 
-def _answers(url: str, headers: Mapping[str, str]) -> Callable[[], bool]:
+def _answers(url: str) -> Callable[[], bool]:
     def probe() -> bool:
         try:
-            return httpx.get(
-                url, headers=dict(headers), timeout=PROBE_SECONDS, trust_env=False
-            ).is_success
+            return httpx.get(url, timeout=PROBE_SECONDS, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 

@@ -40,7 +40,6 @@ def ray_environment(base: Mapping[str, str], token_file: Path) -> dict[str, str]
         "RAY_AUTH_TOKEN_PATH": str(token_file),
         # Without it Ray replaces 127.0.0.1 by the machine's outer address and listens there too.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_raylet_start_wait_time_s": "120",
         # Else Ray starts a worker per core when a head's first driver comes. They have Ray's own Python and
         # a job's workers have their workload's, so nobody would take them.
         "RAY_prestart_worker_first_driver": "0",

@@ -45,10 +45,10 @@ def ray_token() -> str | None:
 class RayJobs:
     """Every method raises ServiceUnavailableError while Ray does not answer."""
 
-    def __init__(self, address: str, token: str | None) -> None:
+    def __init__(self, address: str, token: str | None, timeout: float = TIMEOUT_SECONDS) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(
-            base_url=address, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
+            base_url=address, headers=headers, timeout=timeout, trust_env=False
         )
 
     def close(self) -> None:
@@ -57,6 +57,15 @@ class RayJobs:
     def session(self) -> str:
         """Name of the running Ray: another one after each start, since a new Ray knows no jobs."""
         return str(self._call("GET", "/api/version").json()["session_name"])
+
+    def has_node(self) -> bool:
+        """Whether there is a node to run jobs. Ray's API answers earlier, and also after the node's start
+        has failed: half a minute later all of Ray ends."""
+        answer = self._call("GET", "/nodes", params={"view": "summary"})
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return False
+        nodes = answer.json()["data"].get("summary", [])
+        return any(node.get("raylet", {}).get("state") == "ALIVE" for node in nodes)
 
     def status(self, submission: str) -> RayJobInfo | None:
         """None when this Ray does not know the submission."""
