@@ -12,7 +12,7 @@ from testbed.cluster import Cluster
 from testbed.waiting import wait_until
 
 pytestmark = [
-    pytest.mark.usefixtures("real_pods", "own_processes"),
+    pytest.mark.usefixtures("real_pods"),
     pytest.mark.timeout(1500),
 ]
 CONTROLLERS = (
@@ -61,6 +61,7 @@ def check_resumed(job: JobOnCluster, seconds: int) -> None:
     assert job.steps(1) == seconds - summary["resumed_from"]
 
 
+@pytest.mark.usefixtures("own_processes")
 def test_restarts_in_the_middle_of_a_job_change_nothing(
     cluster: Cluster, platform: PlatformService, team: str
 ) -> None:

@@ -72,6 +72,7 @@ def test_kuberay_never_removes_a_rayjob(tree_with_releases: Path):
     )
     (container,) = operator["spec"]["template"]["spec"]["containers"]
     assert {"name": "DELETE_RAYJOB_CR_AFTER_JOB_FINISHES", "value": "false"} in container["env"]
+    assert {"name": "ENABLE_INIT_CONTAINER_INJECTION", "value": "false"} in container["env"]
 
 
 def test_kueue_runs_with_its_configuration_and_touches_ray_and_itself_only(
