@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 ML_PLATFORM := .venv/bin/ml-platform
-# Some container images set it. Each Python of Ray's, a dozen of them, would compile all its modules at its start.
+# Some container images set it, and each of the hundreds of Pythons here would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help

@@ -23,7 +23,9 @@ import psutil
 
 from benchmarks.report import Report
 from benchmarks.service import Service, free_port, running_service
+from ml_platform.errors import ServiceUnavailableError
 from ml_platform.local.ray_head import ray_environment, ray_head_command
+from ml_platform.local.ray_jobs import RayJobs
 
 RUNS = 8
 START = """\
@@ -71,7 +73,7 @@ def _ray(folder: Path) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
     headers = {"Authorization": f"Bearer {token.read_text()}"}
     try:
         with httpx.Client(base_url=address, headers=headers, timeout=30) as ray:
-            _ready(ray, folder / "ray.log")
+            _ready(RayJobs(address, token.read_text()), folder / "ray.log")
             yield (
                 ray,
                 {
@@ -99,14 +101,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             part.kill()
 
 
-def _ready(ray: httpx.Client, log: Path) -> None:
+def _ready(ray: RayJobs, log: Path) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        try:
-            if ray.get("/api/version").is_success:
+        with suppress(ServiceUnavailableError):
+            if ray.has_node():
                 return
-        except httpx.HTTPError:
-            pass
         time.sleep(0.2)
     raise RuntimeError(f"Ray did not start:\n{log.read_text()[-2000:]}")
 

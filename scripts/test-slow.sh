@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 PATH="$PWD/.tools/bin:$PATH"; export PATH
 sh scripts/setup-python.sh
 . scripts/workload-pythons.sh
-exec .venv/bin/pytest tests/workloads -m slow "$@"
+exec .venv/bin/pytest tests --ignore tests/browser --ignore tests/cluster -m slow "$@"

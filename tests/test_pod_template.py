@@ -166,14 +166,6 @@ def test_ray_s_pods_are_asked_early_whether_they_are_ready():
     assert "readinessProbe" not in _container(pods["submitter"])
 
 
-def test_a_worker_s_ray_waits_for_its_head():
-    """KubeRay, told not to put a container before it that does, relies on it."""
-    pods = _pods(_spec())
-    patience = {"name": "RAY_py_gcs_connect_timeout_s", "value": "600"}
-    assert patience in _container(pods["worker"])["env"]
-    assert patience not in _container(pods["head"])["env"]
-
-
 def test_no_part_of_a_manifest_is_another_one_too():
     """Such a manifest would be written with YAML's anchors by most libraries, which the platform refuses."""
     manifest = render(_spec(), IDENTITY, GPUS, VOLUME)

@@ -97,7 +97,7 @@ def real_pods(cluster: Cluster) -> None:
 
 @pytest.fixture
 def own_processes(cluster: Cluster) -> Iterator[None]:
-    """For tests that stop or kill a part of the cluster; what is down afterwards is started again."""
+    """For tests of what we started, or that stop or kill a part of it; what is down is started again."""
     if not cluster.components:
         pytest.skip("the cluster was given by KUBECONFIG: its processes are not ours to stop")
     yield

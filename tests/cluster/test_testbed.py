@@ -73,6 +73,18 @@ def test_no_process_of_a_pod_compiles_its_packages_again(cluster: Cluster, real_
     assert len(loaded) > 300 and again == []
 
 
+def test_a_worker_that_comes_before_its_head_knows_its_own_address(
+    cluster: Cluster, real_pods: None
+) -> None:
+    """The head's name does not exist then. Ray asks which address leads there; see trap T23."""
+    look = (
+        "import socket; from ray._private.services import get_node_ip_address as own; "
+        "print(own('nobody.default.svc.cluster.local:6379'), socket.gethostbyname(socket.gethostname()))"
+    )
+    found, pod_address = run_pod(cluster, "early", f'python -c "{look}"').split()
+    assert found == pod_address and not found.startswith("127.")
+
+
 def test_fake_nodes_take_pods(cluster: Cluster) -> None:
     nodes = cluster.add_nodes(3, "fake-gpu", {"cpu": "8", "memory": "32Gi"}, prefix="testbed")
     objects = cluster.objects

@@ -72,6 +72,14 @@ def test_kuberay_never_removes_a_rayjob(tree_with_releases: Path):
     )
     (container,) = operator["spec"]["template"]["spec"]["containers"]
     assert {"name": "DELETE_RAYJOB_CR_AFTER_JOB_FINISHES", "value": "false"} in container["env"]
+
+
+def test_kuberay_puts_no_container_before_a_worker(tree_with_releases: Path):
+    """Trap T23: the worker's own Ray would start only after it."""
+    operator = find(
+        render(tree_with_releases / "platform/kuberay"), "Deployment", "kuberay-operator"
+    )
+    (container,) = operator["spec"]["template"]["spec"]["containers"]
     assert {"name": "ENABLE_INIT_CONTAINER_INJECTION", "value": "false"} in container["env"]
 
 

@@ -159,6 +159,8 @@ def _answering(status: int, body: str) -> Iterator[int]:
         (200, '{"data": {"summary": [{"raylet": {"state": "ALIVE"}}]}}', True),
         (200, '{"data": {"summary": [{"raylet": {"state": "DEAD"}}, {}]}}', False),
         (200, '{"data": {}}', False),
+        (200, "<html>", False),
+        (200, '{"data": null}', False),
         (404, "no such page yet", False),
         (500, "", False),
     ],

@@ -39,7 +39,7 @@ PATIENCE = 1200.0  # seconds; a busy machine takes that long to compile
 Victim = Literal["driver", "worker", "head", "machine"]
 
 
-def on(head: RayHead, compiled: Path) -> dict[str, str]:
+def driver_environment(head: RayHead, compiled: Path) -> dict[str, str]:
     """The environment of a driver on `head`, whose workers keep in `compiled` what they compile."""
     cache = {"JAX_COMPILATION_CACHE_DIR": str(compiled)}
     return {
@@ -83,7 +83,7 @@ class Attempt:
                 [PYTHON, "-m", "stellar_optimization"],
                 cwd=DESIGNS.parent,
                 env={
-                    **on(head, compiled or _kept(folder)),
+                    **driver_environment(head, compiled or _kept(folder)),
                     "JOB_DIR": folder.as_uri(),
                     "JOB_ATTEMPT": str(number),
                     "JOB_WORKERS": str(workers),

@@ -1,4 +1,7 @@
-"""Searches that are killed in the middle, or have fewer workers, end with the same result."""
+"""Searches that are killed in the middle, or have fewer workers, end with the same result.
+
+One that is told to end saves what it has.
+"""
 
 import shutil
 import signal
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ray_fixture import RayHead
-from stellar_attempts import Attempt, Kill, finish_despite, on, random_kills
+from stellar_attempts import Attempt, Kill, driver_environment, finish_despite, random_kills
 from stellar_optimization.problems.design import DESIGNS
 from stellar_optimization.problems.quasi_isodynamic import TARGETS
 from stellar_python import PYTHON, needs_python
@@ -36,6 +39,7 @@ def test_a_search_whose_driver_head_and_a_worker_were_killed_ends_with_the_same_
     assert "was lost" in (killed / "log.txt").read_text()
 
 
+@pytest.mark.timeout(300)
 def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(
     tmp_path: Path, ray_head: RayHead
 ) -> None:
@@ -43,7 +47,8 @@ def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(
         [PYTHON, "-m", "stellar_optimization"],
         cwd=DESIGNS.parent,
         env={
-            **on(ray_head, tmp_path / "compiled"),  # nothing is: it ends while it compiles
+            # Nothing is compiled there: it ends while it compiles.
+            **driver_environment(ray_head, tmp_path / "compiled"),
             "JOB_DIR": tmp_path.as_uri(),
             "JOB_WORKERS": "1",
         },
@@ -51,14 +56,18 @@ def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(
         stderr=subprocess.DEVNULL,
         text=True,
     ) as job:
-        assert job.stdout is not None
-        while not job.stdout.readline().startswith("compiling"):
-            assert job.poll() is None
-        job.send_signal(signal.SIGTERM)
-        sent = time.monotonic()
-        last = job.stdout.readline()
-        took = time.monotonic() - sent
-        assert not job.stdout.read()
+        try:
+            assert job.stdout is not None
+            while not job.stdout.readline().startswith("compiling"):
+                assert job.poll() is None
+            job.send_signal(signal.SIGTERM)
+            sent = time.monotonic()
+            last = job.stdout.readline()
+            took = time.monotonic() - sent
+            assert not job.stdout.read()
+            job.wait()
+        finally:
+            job.kill()  # has no effect once it has ended
     assert last == "ended by SIGTERM while compiling; step 0 is saved\n"
     assert took < 10  # half a second on an idle machine
     assert job.returncode == 143

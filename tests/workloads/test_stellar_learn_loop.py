@@ -47,6 +47,7 @@ def _start(folder: Path, attempt: int) -> "subprocess.Popen[str]":
         env={
             **inherited,
             "RAY_AUTH_MODE": "disabled",
+            "RAY_raylet_start_wait_time_s": "60",  # a busy machine may need it
             "JOB_ID": "loop",
             "JOB_DIR": folder.as_uri(),
             "JOB_ATTEMPT": str(attempt),

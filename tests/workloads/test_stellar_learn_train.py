@@ -56,6 +56,7 @@ def _environment() -> dict[str, str]:
     return {
         **inherited,
         "RAY_AUTH_MODE": "disabled",
+        "RAY_raylet_start_wait_time_s": "60",  # a busy machine may need it
     }
 
 

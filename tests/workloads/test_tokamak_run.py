@@ -54,6 +54,7 @@ def _environment(**job: str) -> dict[str, str]:
     return {
         **inherited,
         "RAY_AUTH_MODE": "disabled",
+        "RAY_raylet_start_wait_time_s": "60",  # a busy machine may need it
         "JAX_PLATFORMS": "cpu",
         **job,
     }

@@ -16,8 +16,6 @@ SCRATCH = "/tmp"  # noqa: S108  # an emptyDir of the pod, shared with nobody
 # The root is read-only: Ray's sessions and whatever else is written go to the scratch volume.
 # Nobody was asked whether Ray may send statistics, and a team's network lets none out.
 OF_EVERY_POD = {"HOME": SCRATCH, "RAY_TMPDIR": SCRATCH, "RAY_USAGE_STATS_ENABLED": "0"}
-# `ray start` of a worker waits so long, in seconds, until its head answers. See trap T23 in docs/gitops.md.
-OF_WORKERS = {"RAY_py_gcs_connect_timeout_s": "600"}
 # The head's Service and the network policies of teams use these ports.
 HEAD_PORTS = {"gcs": 6379, "dashboard": 8265, "client": 10001, "metrics": 8080}
 WORKER_PORTS = {"metrics": 8080}

@@ -16,7 +16,6 @@ from ml_platform.pod_template import (
     GRACE_SECONDS,
     HEAD_PORTS,
     OF_EVERY_POD,
-    OF_WORKERS,
     WORKER_PORTS,
     RunStorage,
     container,
@@ -178,8 +177,7 @@ class _Pods:
     def workers(self, pool: Pool) -> dict[str, Any]:
         spec = self._spec
         needs = resources(spec.cpu, spec.memory, spec.gpus)
-        environment = {**OF_WORKERS, **self._environment}
-        pod = container("ray-worker", spec.image, environment, needs, WORKER_PORTS)
+        pod = container("ray-worker", spec.image, self._environment, needs, WORKER_PORTS)
         pod["readinessProbe"] = readiness_probe()
         template = pod_template(pod, self._labels, self._runs)
         if not pool.local:

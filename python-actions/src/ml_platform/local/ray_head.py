@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+# The second is set in some containers: each of Ray's dozen Pythons would compile all that it imports.
+_LEFT_OUT = ("RAY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE")
+
 
 def ray_head_command(address: str, gcs_port: int, temp_dir: Path, cpus: int) -> list[str]:
     """`ray start` in the foreground; it ends with its parent's signal and takes all parts along.
@@ -35,11 +38,13 @@ def ray_environment(base: Mapping[str, str], token_file: Path) -> dict[str, str]
     when it does not.
     """
     return {
-        **{name: value for name, value in base.items() if name != "RAY_AUTH_TOKEN"},
+        **{name: value for name, value in base.items() if name not in _LEFT_OUT},
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
         # Without it Ray replaces 127.0.0.1 by the machine's outer address and listens there too.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # The raylet waits for four ports of its agents in turn, up to 15 s for each, which nothing sets.
+        "RAY_raylet_start_wait_time_s": "60",
         # Else Ray starts a worker per core when a head's first driver comes. They have Ray's own Python and
         # a job's workers have their workload's, so nobody would take them.
         "RAY_prestart_worker_first_driver": "0",

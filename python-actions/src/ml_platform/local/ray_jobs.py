@@ -59,13 +59,14 @@ class RayJobs:
         return str(self._call("GET", "/api/version").json()["session_name"])
 
     def has_node(self) -> bool:
-        """Whether there is a node to run jobs. Ray's API answers earlier, and also after the node's start
-        has failed: half a minute later all of Ray ends."""
-        answer = self._call("GET", "/nodes", params={"view": "summary"})
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        """Whether there is a node to run jobs. Ray's API answers earlier, and also where the node's start
+        has failed and all of Ray is about to end."""
+        answer = self._call("GET", "/nodes", params={"view": "summary", "nocache": "1"})
+        try:
+            nodes = answer.json()["data"].get("summary", [])
+            return any(node.get("raylet", {}).get("state") == "ALIVE" for node in nodes)
+        except (ValueError, KeyError, TypeError, AttributeError):
             return False
-        nodes = answer.json()["data"].get("summary", [])
-        return any(node.get("raylet", {}).get("state") == "ALIVE" for node in nodes)
 
     def status(self, submission: str) -> RayJobInfo | None:
         """None when this Ray does not know the submission."""
