@@ -18,12 +18,15 @@ def test_a_worker_waits_for_a_head_that_comes_minutes_later(
 ) -> None:
     """KubeRay is told to put no container before workers that would wait for the head (trap T23)."""
     ray_head.kill()
+    usual = ray_head.environment
+    # Else Ray keeps the head to loopback and wants no second node.
+    ray_head.environment = {**usual, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
     log = tmp_path / "worker.log"
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
     with log.open("wb") as output:
         worker = subprocess.Popen(
             [*command, f"--address=127.0.0.1:{ray_head.gcs_port}"],
-            env=ray_head.environment | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"},
+            env=ray_head.environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -36,3 +39,6 @@ def test_a_worker_waits_for_a_head_that_comes_minutes_later(
     finally:
         worker.terminate()
         worker.wait(60)
+        ray_head.kill()
+        ray_head.environment = usual
+        ray_head.start()
