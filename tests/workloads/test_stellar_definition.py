@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from stellar_optimization.problems.catalog import problem_of
 from stellar_optimization.problems.design import DESIGNS, design_names, load_design
 from stellar_optimization.problems.geometrical import GEOMETRICAL as problem
 from stellar_optimization.problems.quasi_isodynamic import hypervolume
@@ -149,10 +150,12 @@ def test_the_stored_result_of_the_full_preset_is_above_the_published_score() -> 
     assert (load_design("full").score("high") or 0.0) > 0.978 > problem.published
 
 
-def test_the_stored_design_of_the_second_problem_is_feasible_by_the_evaluator() -> None:
-    design = load_design("simple_to_build")
-    assert (design.score("high", "simple_to_build") or 0.0) > 0.40
-    assert design.verdict("high") == "not evaluated"  # for the first problem
+def test_the_stored_designs_of_the_second_problem_are_feasible_by_the_evaluator() -> None:
+    four, five = load_design("simple_to_build"), load_design("simple_to_build_5")
+    published = problem_of("simple_to_build").published
+    assert 0.40 < (four.score("high", "simple_to_build") or 0.0) < published
+    assert (five.score("high", "simple_to_build") or 0.0) > 0.44 > published
+    assert five.verdict("high") == "not evaluated"  # for the first problem
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,7 @@ STORED = [
     ),
     pytest.param("full", "geometrical", "high", marks=pytest.mark.slow),
     pytest.param("simple_to_build", "simple_to_build", "high", marks=pytest.mark.slow),
+    pytest.param("simple_to_build_5", "simple_to_build", "high", marks=pytest.mark.slow),
 ]
 
 

@@ -35,7 +35,7 @@ TAKEN = 0.05  # share of the promise from which on a step is taken
 # Promised gain, in the objective's unit, per unit of the box, below which a step is not worth a solve.
 WORTHWHILE = 0.1
 JACOBIAN_WORK = 8  # solves that the derivatives of all that is linear cost
-ITERATIONS = 40  # of SLSQP on the model, which takes no solve
+ITERATIONS = 150  # of SLSQP on the model, which takes no solve
 PRECISION = 1e-5
 
 
