@@ -218,8 +218,18 @@ STORED = [
     pytest.param("mhd_stable_10", "mhd_stable", "high", marks=pytest.mark.slow),
     pytest.param("mhd_stable_12", "mhd_stable", "high", marks=pytest.mark.slow),
     *(
-        pytest.param(f"mhd_stable_set_{aspect}", "mhd_stable", "high", marks=pytest.mark.slow)
-        for aspect in (8, 10, 12, 13, 14)
+        pytest.param(f"mhd_stable_{name}", "mhd_stable", "high", marks=pytest.mark.slow)
+        for name in (
+            "four_7",
+            "four_8",
+            "four_8_longer",
+            "four_12",
+            "set_8",
+            "set_10",
+            "set_12",
+            "set_13",
+            "set_14",
+        )
     ),
     pytest.param("full", "geometrical", "high", marks=pytest.mark.slow),
     pytest.param("simple_to_build", "simple_to_build", "high", marks=pytest.mark.slow),
