@@ -81,7 +81,9 @@ def test_a_worker_that_comes_before_its_head_knows_its_own_address(
         "import socket; from ray._private.services import get_node_ip_address as own; "
         "print(own('nobody.default.svc.cluster.local:6379'), socket.gethostbyname(socket.gethostname()))"
     )
-    found, pod_address = run_pod(cluster, "early", f'python -c "{look}"').split()
+    # What Ray says about the name comes before.
+    said = run_pod(cluster, "early", f'python -c "{look}"').splitlines()
+    found, pod_address = said[-1].split()
     assert found == pod_address and not found.startswith("127.")
 
 
