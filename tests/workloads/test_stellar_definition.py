@@ -152,10 +152,11 @@ def test_the_stored_result_of_the_full_preset_is_above_the_published_score() -> 
 
 def test_the_stored_designs_of_the_second_problem_are_feasible_by_the_evaluator() -> None:
     four, five = load_design("simple_to_build"), load_design("simple_to_build_5")
+    assert (four.score("high", "simple_to_build") or 0.0) > 0.40
     published = problem_of("simple_to_build").published
-    assert 0.40 < (four.score("high", "simple_to_build") or 0.0) < published
     assert (five.score("high", "simple_to_build") or 0.0) > 0.44 > published
-    assert five.verdict("high") == "not evaluated"  # for the first problem
+    for design in (four, five):
+        assert design.verdict("high") == "not evaluated"  # for the first problem
 
 
 @pytest.mark.parametrize(

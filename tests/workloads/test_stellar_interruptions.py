@@ -39,7 +39,7 @@ def test_a_search_whose_driver_head_and_a_worker_were_killed_ends_with_the_same_
     assert "was lost" in (killed / "log.txt").read_text()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180)  # its reads have no deadlines of their own
 def test_sigterm_while_compiling_ends_with_a_checkpoint_and_says_so(
     tmp_path: Path, ray_head: RayHead
 ) -> None:
