@@ -262,6 +262,7 @@ def test_a_connection_that_always_breaks_ends_in_a_sentence(shared_service: Serv
 def canned(answers: list[tuple[int, bytes]]) -> Iterator[str]:
     """A server that gives each answer to one connection, then is gone."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)  # a client that does not come back fails its test, and no more
 
         def serve() -> None:
             for status, body in answers:
@@ -284,6 +285,16 @@ def test_a_busy_service_is_asked_again():
     me = b'{"user":"u","name":"n","teams":[],"kind":"user"}'
     with (
         canned([(503, busy), (503, busy), (200, me)]) as url,
+        PlatformClient(url, "token") as client,
+    ):
+        assert client.me().user == "u"
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_an_ingress_without_a_service_behind_it_is_asked_again(status: int):
+    me = b'{"user":"u","name":"n","teams":[],"kind":"user"}'
+    with (
+        canned([(status, b"<html>Bad Gateway</html>"), (200, me)]) as url,
         PlatformClient(url, "token") as client,
     ):
         assert client.me().user == "u"

@@ -24,6 +24,8 @@ from ml_platform.service_way import Way
 LOG = logging.getLogger("ml_platform.sdk")
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
+# Of the service, or of the ingress before it while no replica answers.
+NOBODY_THERE = frozenset({502, 503, 504})
 # The service sends a heartbeat every 10 s; three missed ones are a dead connection.
 STREAM_SILENCE = 35.0
 
@@ -151,7 +153,7 @@ class Connection:
         headers = {"Authorization": f"Bearer {self.way.token()}"}
         with self._http.stream(method, path, headers=headers, **options) as response:
             self._answered = True
-            if response.status_code != 503:
+            if response.status_code not in NOBODY_THERE:
                 self._outage.over()
             if response.status_code >= 400:
                 response.read()
@@ -220,7 +222,7 @@ def _error(response: httpx.Response) -> MlPlatformError:
         return error_from_dict(body)
     except (ValueError, KeyError, TypeError):
         pass
-    if response.status_code == 503:
+    if response.status_code in NOBODY_THERE:
         return ServiceUnavailableError("the platform is too busy or just starting")
     return WorkError(
         f"{response.url} answered {response.status_code} and no reason",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from ml_platform.service import actions_api, events_api, jobs_api, logs_api, sit
 from ml_platform.service.auth import Authenticator, Verifier, write_token_file
 from ml_platform.service.backstage_tokens import BackstageTokens
 from ml_platform.service.cluster_tokens import ClusterTokens
+from ml_platform.service.ending import Ending
 from ml_platform.service.error_answer import error_answer
 from ml_platform.service.forwarding import Forwarding, forwarding_client
 from ml_platform.service.platform import Platform
@@ -85,12 +87,14 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     backstage = BackstageTokens(settings.backstage_url, settings.audience, settings.trusted_plugins)
     runner = Runner(parts)
     forwarded = forwarding_client()
+    over = asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.start()
         runner.start()
         yield
+        over.set()
         runner.stop()
         parts.stop()
         await backstage.close()
@@ -119,6 +123,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
             settings.token_file, backstage, _cluster_tokens(settings, parts)
         ),
     )
+    app.add_middleware(Ending, over=over)
     return app
 
 
