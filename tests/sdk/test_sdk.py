@@ -291,10 +291,11 @@ def test_a_busy_service_is_asked_again():
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_an_ingress_without_a_service_behind_it_is_asked_again(status: int):
+@pytest.mark.parametrize("said", [b"<html>Bad Gateway</html>", b'{"error": "no healthy upstream"}'])
+def test_an_ingress_without_a_service_behind_it_is_asked_again(status: int, said: bytes):
     me = b'{"user":"u","name":"n","teams":[],"kind":"user"}'
     with (
-        canned([(status, b"<html>Bad Gateway</html>"), (200, me)]) as url,
+        canned([(status, said), (200, me)]) as url,
         PlatformClient(url, "token") as client,
     ):
         assert client.me().user == "u"

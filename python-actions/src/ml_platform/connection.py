@@ -217,9 +217,12 @@ def _reason(error: Exception) -> str:
 
 
 def _error(response: httpx.Response) -> MlPlatformError:
+    # Of an ingress, whatever it writes: the service answers with neither.
+    ours = response.status_code not in NOBODY_THERE - {503}
     try:
         body = response.json()["error"]
-        return error_from_dict(body)
+        if ours and isinstance(body, dict):
+            return error_from_dict(body)
     except (ValueError, KeyError, TypeError):
         pass
     if response.status_code in NOBODY_THERE:
