@@ -87,8 +87,8 @@ def test_a_local_pool_does_not_exist_on_a_cluster(workload: Workload):
 def test_a_cost_is_the_upper_bound_of_one_attempt(workload: Workload):
     plan = _plan(workload, local=False, pool="cpu-highmem", workers=2, max_duration="2h")
     assert plan.cost == pytest.approx(1.05 * 2 * 2)
-    assert plan.cost_text == "at most 4.20 USD per attempt"
-    assert _plan(workload).cost_text == "free: it runs on this machine"
+    assert plan.cost_text() == "at most 4.20 USD per attempt"
+    assert _plan(workload).cost_text() == "free: it runs on this machine"
 
 
 def test_a_team_is_one_of_the_callers(workload: Workload):

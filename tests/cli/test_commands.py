@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from service_world import ADA, GROUPS, Service
+from service_world import ADA, GROUPS, OTHER_TEAM, TEAM, Service
 
 from ml_platform.cli import app
 from ml_platform.cli.exit_code import run
@@ -182,6 +182,22 @@ def test_a_wrong_setting_is_named(
     said = cli("list")
     assert (said.code, said.out) == (2, "")
     assert sentence in said.err and "docs/reference/settings.md" in said.err
+
+
+def test_teams_says_which_are_yours(cli: Cli):
+    titles, *rows = cli("teams").out.splitlines()
+    assert titles.split() == [
+        "TEAM",
+        "TITLE",
+        "YOURS",
+        "MONTH",
+        "BUDGET",
+        "SPENT",
+        "RESERVED",
+        "LEFT",
+    ]
+    yours = {row.split()[0]: "yes" in row.split() for row in rows}
+    assert yours == {TEAM: True, OTHER_TEAM: False}
 
 
 def test_without_a_service_the_fix_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,13 @@ from ml_platform.local.portal_form import Portal
 
 # The team of the portal's guest; the portal's catalog knows it.
 TEAM = "stellarator-design"
+BUDGET = 50.0
 ROAD = ["submitted", "queued", "starting", "running", "succeeded"]
 
 
 @pytest.fixture(scope="module")
 def guests_team(cluster: Cluster) -> Iterator[str]:
-    add_team(cluster, TEAM, quota={"test": 1})
+    add_team(cluster, TEAM, quota={"test": 1}, budget=BUDGET)
     yield TEAM
     remove_team(cluster, TEAM)
 
@@ -64,7 +66,7 @@ def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_
     with through(tools, "nightly") as client:
         python = _from_python(cluster, platform, client, team)
         follow(form, python)
-        _check_form(cluster, form)
+        _check_form(cluster, platform, form)
         _check_python(python, f"user:{tools}/nightly")
 
 
@@ -147,7 +149,7 @@ def _from_python(
     return Walk(JobOnCluster(cluster, job, team), views)
 
 
-def _check_form(cluster: Cluster, walk: Walk) -> None:
+def _check_form(cluster: Cluster, platform: PlatformService, walk: Walk) -> None:
     on_cluster, job = walk.on_cluster, walk.on_cluster.job
     assert [phase for phase in ROAD if phase in walk.agreed] == walk.agreed
     assert {"queued", "starting", "running", "succeeded"} <= set(walk.agreed), on_cluster.why()
@@ -156,6 +158,7 @@ def _check_form(cluster: Cluster, walk: Walk) -> None:
     wait_until(lambda: not on_cluster.pods(), "its pods are gone", 90)
     wait_until(lambda: on_cluster.workload is None, "its quota is free", 30)
     _check_record(cluster, on_cluster)
+    _check_cost(platform, on_cluster)
     hops = {hop.name: hop.at for hop in job.refresh().hops}
     times = [hops[name] for name in ("submitted", "applied", "admitted", "running", "ended")]
     assert all(times) and times == sorted(times, key=lambda at: at.timestamp() if at else 0)
@@ -196,3 +199,17 @@ def _check_record(cluster: Cluster, job: JobOnCluster) -> None:
     assert cluster.repository.read(f"jobs/{job.team}/000/{job.id}.yaml") is None
     assert job.job.view.commit.author == "guest"
     assert Path(path).parts[:2] == ("archive", job.team)
+
+
+def _check_cost(platform: PlatformService, job: JobOnCluster) -> None:
+    """One worker at 1 per hour (`site/gitops/pools.yaml`), from its admission to its program's end,
+    is what the team has less."""
+    view = job.job.refresh().view
+    hops = {hop.name: hop.at for hop in view.hops}
+    admitted, ended = hops["admitted"], hops["ended"]
+    assert view.cost is not None and admitted is not None and ended is not None
+    hours = view.cost.amount * timedelta(hours=1)
+    assert timedelta(seconds=10) <= hours <= ended - admitted + timedelta(seconds=1)
+    (budget,) = [team.budget for team in platform.client.teams() if team.name == job.team]
+    assert budget is not None and budget.amount == BUDGET
+    assert budget.spent >= view.cost.amount

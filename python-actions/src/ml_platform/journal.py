@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ from ml_platform.repository.orders import Known, Written
 from ml_platform.state import job_state
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Expenses:
+    """`spent`: the sum of what ended jobs have cost. `worker_hours`: by pool, the most that the
+    workers of active jobs take, one attempt each. `known_keys`: of the keys asked for."""
+
+    spent: float
+    worker_hours: Mapping[str, float]
+    known_keys: frozenset[str]
 
 
 class SqliteJournal:
@@ -243,6 +254,31 @@ class SqliteJournal:
             "SELECT count(*), total(cores) FROM jobs WHERE active = 1 AND pool = ?", (pool,)
         )
         return int(jobs), float(cores)
+
+    def expenses(
+        self, team: str, month: str, currency: str, keys: Collection[str] = ()
+    ) -> Expenses:
+        """What a team has spent in a month, `2026-11`, and may be spending now; and which of the
+        `keys` (hashes of idempotency keys) have their job in it: all at one moment."""
+        with self._database.lock:
+            ((spent,),) = self._database.query(
+                "SELECT total(cost) FROM jobs WHERE active = 0 AND team = ? AND month = ?"
+                " AND currency = ?",
+                (team, month, currency),
+            )
+            active = self._database.query(
+                "SELECT pool, total(worker_hours) AS hours FROM jobs WHERE active = 1 AND team = ?"
+                " GROUP BY pool",
+                (team,),
+            )
+            places = ",".join("?" * len(keys))
+            there = self._database.query(
+                f"SELECT key_hash FROM jobs WHERE key_hash IN ({places})",  # noqa: S608  # question marks
+                tuple(keys),
+            )
+        known = frozenset(str(row["key_hash"]) for row in there)
+        hours = {str(row["pool"]): float(row["hours"]) for row in active}
+        return Expenses(float(spent), hours, known)
 
     def not_applied(self, folder: str) -> list[Row]:
         """Jobs that shall exist in a folder, `jobs/<team>/<shard>`, and have not been seen."""

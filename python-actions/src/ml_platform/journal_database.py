@@ -11,8 +11,8 @@ from typing import Any
 
 from ml_platform.journal_row import Row
 
-VERSION = 4
-_PLACES = ",".join("?" * 22)
+VERSION = 5
+_PLACES = ",".join("?" * 26)
 KEEP_EVENTS = 100_000
 _TRIM_EVERY = 1000
 _SCHEMA = """
@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     workload TEXT NOT NULL, pool TEXT NOT NULL, key_hash TEXT NOT NULL, request_hash TEXT NOT NULL,
     path TEXT NOT NULL, active INTEGER NOT NULL, phase TEXT NOT NULL, reason TEXT,
     attempt INTEGER NOT NULL, since TEXT NOT NULL, spec TEXT NOT NULL, commits TEXT NOT NULL,
-    hops TEXT NOT NULL, outcome TEXT, rayjob TEXT, observed TEXT NOT NULL, headline TEXT, cores REAL NOT NULL
+    hops TEXT NOT NULL, outcome TEXT, rayjob TEXT, observed TEXT NOT NULL, headline TEXT, cores REAL NOT NULL,
+    worker_hours REAL NOT NULL, month TEXT, cost REAL, currency TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_key ON jobs (key_hash);
 CREATE INDEX IF NOT EXISTS jobs_position ON jobs (position);
@@ -30,6 +31,8 @@ CREATE INDEX IF NOT EXISTS jobs_team ON jobs (team, position);
 CREATE INDEX IF NOT EXISTS jobs_phase ON jobs (phase, position);
 CREATE INDEX IF NOT EXISTS jobs_active ON jobs (phase, position) WHERE active = 1;
 CREATE INDEX IF NOT EXISTS jobs_load ON jobs (pool, cores) WHERE active = 1;
+CREATE INDEX IF NOT EXISTS jobs_reserved ON jobs (team, pool, worker_hours) WHERE active = 1;
+CREATE INDEX IF NOT EXISTS jobs_spent ON jobs (team, month, currency, cost) WHERE active = 0;
 CREATE INDEX IF NOT EXISTS jobs_not_applied ON jobs (path) WHERE active = 1 AND rayjob IS NULL;
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL, team TEXT NOT NULL

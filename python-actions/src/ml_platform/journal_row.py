@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from ml_platform.budget import month_of, worker_hours
 from ml_platform.cluster.fields import condition, mapping, text
 from ml_platform.cluster.interface import Observed
 from ml_platform.job import JobSpec, Phase
@@ -111,6 +112,7 @@ class Row:
         )
 
     def as_tuple(self, position: int) -> tuple[Any, ...]:
+        cost = self.outcome.cost if self.outcome else None
         return (
             self.job_id,
             position,
@@ -134,6 +136,10 @@ class Row:
             json.dumps(self.observed.surroundings()),
             json.dumps(self.headline) if self.headline else None,
             self._cores(),
+            self._worker_hours(),
+            self._month(),
+            cost.amount if cost else None,
+            cost.currency if cost else None,
         )
 
     def _cores(self) -> float:
@@ -142,6 +148,18 @@ class Row:
             return float(self.spec["cpu"]) * int(self.spec["workers"])
         except (KeyError, TypeError, ValueError):
             return 0.0
+
+    def _worker_hours(self) -> float:
+        """The most that one attempt takes; 0 for a manifest that does not say."""
+        try:
+            return worker_hours(int(self.spec["workers"]), self.spec["max_duration"])
+        except (KeyError, TypeError, ValueError):
+            return 0.0
+
+    def _month(self) -> str | None:
+        """In which it ended; None while it has not."""
+        ended = self.outcome.ended_at if self.outcome else None
+        return month_of(ended) if ended else None
 
     @classmethod
     def from_sqlite(cls, row: sqlite3.Row) -> Row:

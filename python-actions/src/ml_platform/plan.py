@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from ml_platform import job, policy
+from ml_platform.budget import Spending, money, worker_hours
 from ml_platform.errors import InputError, MlPlatformError, NotAllowedError
 from ml_platform.forecast import Load, expected_wait
 from ml_platform.input_sentence import input_error
-from ml_platform.job import JobRequest, JobSpec, duration
+from ml_platform.job import JobRequest, JobSpec
 from ml_platform.pod_template import RunStorage
 from ml_platform.pools import Pools
 from ml_platform.render import Identity, parameters_text, render, spec_text
@@ -50,14 +51,22 @@ class Plan:
     request_hash: str
     cost: float
     currency: str
+    local: bool
     warnings: tuple[str, ...]
     decision: str = "commit"
 
-    @property
-    def cost_text(self) -> str:
+    def cost_text(self, spending: Spending | None = None) -> str:
+        """In words, with what the team's `spending` leaves before the job; None: no budget."""
         if not self.cost:
-            return "free: it runs on this machine"
-        return f"at most {self.cost:.2f} {self.currency} per attempt"
+            where = "it runs on this machine" if self.local else "its pool has no price"
+            return f"free: {where}"
+        text = f"at most {money(self.cost)} {self.currency} per attempt"
+        if spending is None:
+            return text
+        return (
+            f"{text}; {money(spending.left)} of {money(spending.budget)} {spending.currency} "
+            f"for {spending.month} are left"
+        )
 
 
 def plan_job(
@@ -82,7 +91,6 @@ def plan_job(
         request_hash=request_hash(request),
     )
     manifest = render(spec, identity, pool, site.runs)
-    hours = duration(spec.max_duration).total_seconds() / 3600
     return Plan(
         job_id=identity.job_id,
         spec=spec,
@@ -91,8 +99,9 @@ def plan_job(
         text=to_yaml(manifest),
         key_hash=hashed,
         request_hash=identity.request_hash,
-        cost=pool.price_per_worker_hour * spec.workers * hours,
+        cost=pool.price_per_worker_hour * worker_hours(spec.workers, spec.max_duration),
         currency=site.pools.currency,
+        local=pool.local,
         warnings=_warnings(spec),
     )
 

@@ -33,6 +33,7 @@ class Cost(Answer):
     amount: float
     currency: str
     text: str
+    budget_left: float | None = None
 
 
 class Plan(Answer):
@@ -97,20 +98,21 @@ class PlatformClient:
         job. Raises InputError naming the wrong field.
         """
         body = self._request(workload, version, request)
-        if idempotency_key == "":
-            raise InputError("is empty", field="idempotency_key", hint="leave it out for a new job")
-        key = idempotency_key or str(uuid.uuid4())
+        key = _key(idempotency_key)
         output = self._connection.run_action(
             "ml:job:submit", body, key=key, dry_run=False, said=self._said
         )
         receipt = Receipt.model_validate(output)
         return Job(self._connection, receipt.job_id, receipt)
 
-    def plan_job(self, workload: str, version: str, **request: Any) -> Plan:
+    def plan_job(
+        self, workload: str, version: str, *, idempotency_key: str | None = None, **request: Any
+    ) -> Plan:
         """What `submit_job` with the same arguments would do: manifest, cost, wait, warnings."""
         body = self._request(workload, version, request)
+        key = _key(idempotency_key)
         output = self._connection.run_action(
-            "ml:job:plan", body, key=str(uuid.uuid4()), dry_run=False, said=self._said
+            "ml:job:plan", body, key=key, dry_run=False, said=self._said
         )
         return Plan.model_validate(output)
 
@@ -158,7 +160,7 @@ class PlatformClient:
         return models.Me.model_validate_json(self._connection.get("/v1/me").content, extra="ignore")
 
     def teams(self) -> list[models.TeamView]:
-        """All teams; of your own also what holds up their jobs."""
+        """All teams; of your own also what holds up their jobs, and what they may still spend."""
         found = self._connection.get("/v1/teams").json()
         return [models.TeamView.model_validate(team, extra="ignore") for team in found]
 
@@ -180,3 +182,10 @@ class PlatformClient:
             field="team",
             hint=f"`--team`, or `team=` in Python: one of {', '.join(teams)}",
         )
+
+
+def _key(given: str | None) -> str:
+    """The caller's idempotency key, or one of a new job; raises InputError for an empty one."""
+    if given == "":
+        raise InputError("is empty", field="idempotency_key", hint="leave it out for a new job")
+    return given or str(uuid.uuid4())

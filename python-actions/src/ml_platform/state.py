@@ -17,6 +17,15 @@ from ml_platform.cluster.waiting import evictions, is_admitted, is_evicted, queu
 from ml_platform.job import Phase
 
 
+class Cost(BaseModel):
+    """An amount of money, in the currency that `pools.yaml` had then."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    amount: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    currency: Annotated[str, Field(description="Such as `USD`.")]
+
+
 class Outcome(BaseModel):
     """How a job ended: the annotation `ml-platform/outcome` of an archived manifest."""
 
@@ -29,6 +38,7 @@ class Outcome(BaseModel):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     attempts: Annotated[int, Field(description="Attempts that were started.")] = 0
+    cost: Annotated[Cost | None, Field(description="None on a pool without a price.")] = None
     summary: dict[str, Any] | None = None
 
 

@@ -34,6 +34,12 @@ class Team(BaseModel):
         dict[Label, Annotated[int, Field(ge=1, le=1024)]],
         Field(description="Workers per pool that are the team's whenever it asks for them."),
     ] = {}
+    budget: Annotated[
+        float | None,
+        Field(
+            ge=0, description="What its jobs may cost in a month, in the currency of pools.yaml."
+        ),
+    ] = None
     weight: Annotated[
         float,
         Field(ge=0.01, le=1000, description="Its part of what nobody's quota holds, in a contest."),

@@ -21,7 +21,7 @@ _PROJECT = "argoproj.io/v1alpha1"
 def add_team(cluster: Cluster, name: str, **fields: Any) -> None:
     """A team with its namespace, queue and folder of jobs, ready to take them.
 
-    `fields` of team.yaml: quota, weight, shards.
+    `fields` of team.yaml: quota, budget, weight, shards.
     """
     add_teams(cluster, [name], **fields)
 

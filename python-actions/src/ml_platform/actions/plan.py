@@ -25,6 +25,9 @@ class Cost(BaseModel):
     amount: Annotated[float, Field(description="Upper bound for one attempt.")]
     currency: str
     text: str
+    budget_left: Annotated[
+        float | None, Field(description="What its team has left this month; null: no budget.")
+    ]
 
 
 class Output(BaseModel):
@@ -40,13 +43,18 @@ class Output(BaseModel):
 
 def run(request: JobRequest, ctx: ActionContext) -> Output:
     platform = ctx.platform
-    plan = platform.plan(request, ctx.principal, ctx.idempotency_key)
+    plan, spending = platform.plan(request, ctx.principal, ctx.idempotency_key)
     return Output(
         decision=plan.decision,
         image=plan.spec.image,
         path=plan.path,
         manifest=plan.text,
-        cost=Cost(amount=plan.cost, currency=plan.currency, text=plan.cost_text),
+        cost=Cost(
+            amount=plan.cost,
+            currency=plan.currency,
+            text=plan.cost_text(spending),
+            budget_left=spending.left if spending else None,
+        ),
         expected_wait=platform.expected_wait(plan),
         warnings=list(plan.warnings),
         spec=plan.spec,

@@ -55,15 +55,15 @@ def run(request: JobRequest, ctx: ActionContext) -> Output:
         # Before anything is checked: a retry gets its job, whatever has changed since.
         ctx.log(f"commit {known.commit[:10]} was there already", "info")
         return _output(ctx, known.job_id, known.commit, known.path, existed=True)
-    plan = platform.plan(request, ctx.principal, ctx.idempotency_key)
+    plan, spending = platform.plan(request, ctx.principal, ctx.idempotency_key)
     for warning in plan.warnings:
         ctx.log(warning, "warn")
-    for line in _described(plan, platform.expected_wait(plan)):
+    for line in _described(plan, plan.cost_text(spending), platform.expected_wait(plan)):
         ctx.log(line, "info")
     if ctx.dry_run:
         return _output(ctx, plan.job_id, None, plan.path, warnings=plan.warnings)
     ctx.stop_if_cancelled()
-    receipt = platform.wait(platform.committer.submit(_submission(plan, ctx)))
+    receipt = platform.submit(plan, _submission(plan, ctx))
     done = "was there already" if receipt.existed else f"adds {receipt.path}"
     ctx.log(f"commit {receipt.commit[:10]} {done}", "info")
     return _output(
@@ -76,13 +76,13 @@ def run(request: JobRequest, ctx: ActionContext) -> Output:
     )
 
 
-def _described(plan: Plan, expected_wait: str) -> tuple[str, str]:
+def _described(plan: Plan, cost: str, expected_wait: str) -> tuple[str, str]:
     spec = plan.spec
     workers = "1 worker" if spec.workers == 1 else f"{spec.workers} workers"
     return (
         f"{plan.job_id}: {spec.workload}:{spec.version} on {spec.pool}, {workers}, "
         f"at most {spec.max_duration} per attempt",
-        f"cost: {plan.cost_text}; start: {expected_wait}",
+        f"cost: {cost}; start: {expected_wait}",
     )
 
 

@@ -20,6 +20,7 @@ from ml_platform.cli import (
     serve,
     status,
     submit,
+    teams,
     up,
 )
 from ml_platform.cli.exit_code import run
@@ -62,6 +63,7 @@ app.command("get", rich_help_panel=_JOBS)(get.get)
 app.command("logs", rich_help_panel=_JOBS)(logs.logs)
 app.command("cancel", rich_help_panel=_JOBS)(cancel.cancel)
 app.command("open", rich_help_panel=_JOBS)(open_page.open_page)
+app.command("teams", rich_help_panel=_JOBS)(teams.teams)
 app.command("up", rich_help_panel=_PLATFORM)(up.up)
 app.command("down", rich_help_panel=_PLATFORM)(down.down)
 app.command("status", rich_help_panel=_PLATFORM)(status.status)

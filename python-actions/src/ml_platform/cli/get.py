@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ml_platform.budget import money
 from ml_platform.cli.client import connect
 from ml_platform.cli.output import (
     Format,
@@ -62,6 +63,7 @@ def _fields(view: models.Job) -> list[tuple[str, object]]:
         ("reason", view.cause or view.state.reason),
         ("result", headline_text(view.headline)),
         ("ran for", took),
+        ("cost", f"{money(view.cost.amount)} {view.cost.currency}" if view.cost else None),
         ("attempt", _attempt(view)),
         *((f"attempt {a.number + 1}", a.cause) for a in view.earlier_attempts),
         ("workload", f"{view.workload}:{view.version}"),

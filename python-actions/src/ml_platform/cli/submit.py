@@ -62,7 +62,7 @@ def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person
         "tags": tag or None,
     }
     with connect() as platform:
-        plan = platform.plan_job(workload, version, **request)
+        plan = platform.plan_job(workload, version, idempotency_key=idempotency_key, **request)
         _say_plan(plan)
         if dry_run:
             _print_plan(plan, output)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from ml_platform.rundir import RunDirectory, read_object
 
 SUPERSEDED = 75
 RECORD_MAX_BYTES = 64 * 1024
+MOST_ATTEMPTS = 1000  # to be read: a job may have written as many records as it likes
 SUMMARY_MAX_BYTES = 64 * 1024  # it travels in an annotation of the archived manifest
 
 
@@ -40,6 +43,30 @@ def newest_claim(run_dir: Path) -> Claim | None:
 def earlier_claims(run_dir: Path) -> list[Claim]:
     """All claims but the newest, in order."""
     return sorted(map(_claim, _claims(run_dir)), key=lambda claim: claim.number)[:-1]
+
+
+def attempt_times(run_dir: Path) -> list[tuple[datetime, datetime | None]]:
+    """When each attempt was claimed, and ended where its launcher recorded that: in order, up to the
+    first number that is missing."""
+    found: list[tuple[datetime, datetime | None]] = []
+    for number in range(MOST_ATTEMPTS):
+        folder = run_dir / "attempts" / str(number)
+        claim = read_object(folder / "claim.json", RECORD_MAX_BYTES)
+        begun = _time(claim or {}, "time")
+        if begun is None:
+            break
+        end = read_object(folder / "exit.json", RECORD_MAX_BYTES) or {}
+        found.append((begun, _time(end, "ended")))
+    return found
+
+
+def _time(record: Mapping[str, Any], name: str) -> datetime | None:
+    """Of a record that a job may have spoilt: a moment with a time zone, or none."""
+    try:
+        moment = datetime.fromisoformat(str(record[name]))
+    except (KeyError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def _claims(run_dir: Path) -> dict[Path, dict[str, Any]]:

@@ -44,10 +44,12 @@ class Committer:
         journal: Journal,
         on_push: Callable[[], None] = lambda: None,
         may_commit: Callable[[], bool] = lambda: True,
+        priced: Callable[[str, Outcome], Outcome] = lambda _, outcome: outcome,
     ) -> None:
         self._repository = repository
         self._journal = journal
         self._on_push = on_push
+        self._priced = priced  # a job's outcome with what it has cost; never raises
         self._may_commit = may_commit  # whether this replica of the service is the one that does
         self._queue: queue.Queue[_Order | None] = queue.Queue(MAX_QUEUE)
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -68,8 +70,9 @@ class Committer:
         return self._enqueue(submission)
 
     def archive(self, job_id: str, outcome: Outcome, author: Author) -> Future[Receipt]:
-        """Move a job to the archive. A job that has ended already resolves to that commit."""
-        return self._enqueue(Ending(job_id, outcome, author))
+        """Move a job to the archive, with what it has cost. A job that has ended already resolves to
+        that commit."""
+        return self._enqueue(Ending(job_id, self._priced(job_id, outcome), author))
 
     def _enqueue(self, change: Submission | Ending) -> Future[Receipt]:
         future: Future[Receipt] = Future()

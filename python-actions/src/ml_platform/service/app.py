@@ -38,6 +38,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 jobs_by_phase = Gauge("ml_platform_jobs", "Jobs of the active set", ["phase"])
+team_budget = Gauge(
+    "ml_platform_team_budget",
+    "This month's budget and what is spent and reserved",
+    ["team", "part"],
+)
 
 
 class IdentityMiddleware:
@@ -159,7 +164,22 @@ def _add_operations(app: FastAPI, platform: Platform, runner: Runner) -> None:
         jobs_by_phase.clear()
         for phase, jobs in platform.journal.counts().items():
             jobs_by_phase.labels(phase).set(jobs)
+        _note_budgets(platform)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _note_budgets(platform: Platform) -> None:
+    """Of the replica that commits alone, or sums would count them twice."""
+    team_budget.clear()
+    if not platform.leader.held():
+        return
+    try:
+        for name, spending in platform.spendings().items():
+            team_budget.labels(name, "amount").set(spending.budget)
+            team_budget.labels(name, "spent").set(spending.spent)
+            team_budget.labels(name, "reserved").set(spending.reserved)
+    except MlPlatformError as error:  # a broken pools.yaml hides no other metric
+        log.warning("budgets cannot be shown: %s", error)
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ml_platform.job import JobSpec, Phase
+from ml_platform.state import Cost
 from ml_platform.workload import Reference
 
 # Header of a log's last lines: how many bytes they leave out. A reader whose connection breaks asks
@@ -103,6 +104,9 @@ class Job(JobSummary):
     path: Annotated[str, Field(description="The manifest's path in the GitOps repository.")]
     summary: dict[str, Any] | None = None
     cause: str | None = None
+    cost: Annotated[
+        Cost | None, Field(description="Of an ended job; null on a pool without a price.")
+    ] = None
     earlier_attempts: Annotated[
         list[EndedAttempt], Field(description="What is known of attempts before the newest.")
     ] = []
@@ -181,6 +185,17 @@ class PoolView(ApiModel):
     free_gpus: int | None = None
 
 
+class BudgetView(ApiModel):
+    """A team's calendar month, in UTC."""
+
+    month: Annotated[str, Field(description="Such as `2026-11`.")]
+    amount: Annotated[float, Field(description="What the team's jobs may cost in it.")]
+    spent: Annotated[float, Field(description="What jobs that ended in it have cost.")]
+    reserved: Annotated[float, Field(description="What active jobs may cost, one attempt each.")]
+    left: Annotated[float, Field(description="What is neither spent nor reserved; never below 0.")]
+    currency: Annotated[str, Field(description="Of `pools.yaml`, such as `USD`.")]
+
+
 class TeamView(ApiModel):
     name: str
     title: str
@@ -190,6 +205,9 @@ class TeamView(ApiModel):
         list[str],
         Field(description="What holds up the team's jobs, in sentences; for its members only."),
     ] = []
+    budget: Annotated[
+        BudgetView | None, Field(description="For its members; null: it has none, or all is free.")
+    ] = None
 
 
 class ImageView(ApiModel):

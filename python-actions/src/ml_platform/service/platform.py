@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
+from ml_platform.budget import Spending, cost_of
 from ml_platform.build.images import ImageStore
 from ml_platform.cluster.interface import Capacity, Cluster
 from ml_platform.errors import (
@@ -21,17 +22,20 @@ from ml_platform.forecast import Load
 from ml_platform.job import JobRequest, key_hash
 from ml_platform.journal import SqliteJournal
 from ml_platform.journal_row import Row
+from ml_platform.local.run_records import attempt_times
 from ml_platform.plan import Plan, Site, plan_job, request_hash, wait_of
 from ml_platform.pod_template import RunStorage
 from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import seed
-from ml_platform.repository.orders import Known, Receipt
+from ml_platform.repository.orders import Known, Receipt, Submission
 from ml_platform.service.auth import Principal
+from ml_platform.service.budgets import Budgets
 from ml_platform.service.leader import Leader, leader_of
 from ml_platform.service.notices import Notices
 from ml_platform.service.site_files import SiteFiles
 from ml_platform.service.views import Views
 from ml_platform.settings import Settings
+from ml_platform.state import Outcome
 from ml_platform.workload import Workload, load_workload
 
 log = logging.getLogger(__name__)
@@ -53,12 +57,17 @@ class Platform:
         self.cluster: Cluster | None = None  # set by whoever runs jobs
         self.leader = leader or leader_of(settings)
         self.committer = Committer(
-            self.repository, self.journal, self._pushed, may_commit=self.leader.held
+            self.repository,
+            self.journal,
+            self._pushed,
+            may_commit=self.leader.held,
+            priced=self._priced,
         )
         self.views = Views(
             settings.runs_dir, self.workload_of, settings.portal_url, local=settings.local
         )
         self._files = SiteFiles(self.repository)
+        self.budgets = Budgets(self.journal, self._files.pools, local=settings.local)
         self._workload_of_digest = lru_cache(256)(self._load_workload)
 
     def _pushed(self) -> None:
@@ -121,7 +130,10 @@ class Platform:
         """Every team whose file can be read."""
         return frozenset(self._files.teams().known)
 
-    def plan(self, request: JobRequest, principal: Principal, key: str) -> Plan:
+    def plan(
+        self, request: JobRequest, principal: Principal, key: str
+    ) -> tuple[Plan, Spending | None]:
+        """What a submission would do, and the team's month before it, where the team has a budget."""
         site, teams = self.site(), self.teams_of(principal)
         if request.parent is not None:
             self._relative("parent", request.parent, principal)
@@ -133,7 +145,43 @@ class Platform:
                     field="resume_from",
                     hint="wait until it has, or cancel it",
                 )
-        return plan_job(request, principal.user, teams, key, self.today(), site)
+        plan = plan_job(request, principal.user, teams, key, self.today(), site)
+        return plan, self.budgets.check(plan, site.teams[plan.spec.team])
+
+    def spendings(self) -> dict[str, Spending]:
+        """This month of every team that has a budget; raises InputError where pools.yaml is broken."""
+        teams = self._files.teams().known.values()
+        found = {team.name: self.budgets.of_team(team) for team in teams}
+        return {name: spending for name, spending in found.items() if spending is not None}
+
+    def submit(self, plan: Plan, submission: Submission) -> Receipt:
+        """Commit a planned job; raises NotAllowedError where its team cannot pay for it, and what the
+        committer raises."""
+        team = self._files.teams().known.get(plan.spec.team)
+        if team is None or team.budget is None:
+            return self.wait(self.committer.submit(submission))
+        self.take_over_from_git()  # what another replica committed before is spent as well
+        self.budgets.reserve(plan, team)
+        future = self.committer.submit(submission)
+        # Not when the caller gives up: the commit may still come.
+        future.add_done_callback(lambda _: self.budgets.release(plan))
+        return self.wait(future)
+
+    def _priced(self, job_id: str, outcome: Outcome) -> Outcome:
+        """With what the job has cost, by the prices of the commit that asked for it. Nothing about
+        prices keeps a job from its archive."""
+        try:
+            row = self.journal.get(job_id)
+            spec, pools = row.job_spec(), self._files.pools_at(row.commits[0]["sha"])
+            pool = pools.get(spec.pool)
+            if not pool.price_per_worker_hour:
+                return outcome
+            attempts = attempt_times(self.views.run_directory(row).path)
+            cost = cost_of(pool, spec.workers, outcome, attempts, pools.currency)
+        except Exception as error:  # whatever was spoilt in Git or in the run directory
+            log.warning("%s is archived without a cost: %s", job_id, error)
+            return outcome
+        return outcome.model_copy(update={"cost": cost})
 
     def submitted(self, request: JobRequest, principal: Principal, key: str) -> Known | None:
         """The job that the caller's key has made from this request; raises ConflictError."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
+from ml_platform.budget import Spending
 from ml_platform.cluster.interface import Resources
 from ml_platform.errors import MlPlatformError
 from ml_platform.policy import unavailable
@@ -92,9 +93,23 @@ def list_teams(user: User, platform: Parts) -> list[models.TeamView]:
             group=team.group,
             member=team.name in mine,
             problems=list(problems.get(team.name, ())) if team.name in mine else [],
+            budget=_budget(platform.budgets.of_team(team)) if team.name in mine else None,
         )
         for team in platform.site().teams.values()
     ]
+
+
+def _budget(spending: Spending | None) -> models.BudgetView | None:
+    if spending is None:
+        return None
+    return models.BudgetView(
+        month=spending.month,
+        amount=spending.budget,
+        spent=spending.spent,
+        reserved=spending.reserved,
+        left=spending.left,
+        currency=spending.currency,
+    )
 
 
 @router.get("/workloads", summary="What can be trained: workloads that have an image")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ml_platform.errors import InputError, MlPlatformError
 from ml_platform.local.machine import machine
@@ -26,6 +27,7 @@ class SiteFiles:
         self._repository = repository
         self._pools: tuple[str, Pools] | None = None
         self._teams: tuple[str | None, Teams] | None = None
+        self._parsed = lru_cache(16)(lambda oid: parse_pools(repository.read(oid)))
         self._control_files: tuple[str | None, dict[str, list[str]]] = (None, {})
 
     def pools(self) -> Pools:
@@ -38,6 +40,13 @@ class SiteFiles:
             content = self._repository.read_path(head, layout.POOLS)
             self._pools = (oid, parse_pools(content).sized_by(machine()))
         return self._pools[1]
+
+    def pools_at(self, commit: str) -> Pools:
+        """The same as it was at a commit, for what does not depend on this machine."""
+        oid = self._repository.oid(commit, layout.POOLS)
+        if oid is None:
+            raise InputError("gitops/pools.yaml is missing", field="pools.yaml")
+        return self._parsed(oid)
 
     def teams(self) -> Teams:
         head = self._repository.head()

@@ -112,6 +112,7 @@ class Views:
             path=row.path,
             summary=summary,
             cause=row.reason if row.phase in (Phase.FAILED, Phase.CANCELLED) else None,
+            cost=row.outcome.cost if row.outcome else None,
             earlier_attempts=earlier,
             log_sources=log_sources(row),
         )

@@ -16,6 +16,7 @@ type Reads<Body, Schema extends z.ZodType> = [Body] extends [z.input<Schema>]
   : Body;
 
 type Contract = {
+  budget: Reads<Wire['BudgetView'], typeof schemas.budgetSchema>;
   commit: Reads<Wire['Commit'], typeof schemas.commitSchema>;
   hop: Reads<Wire['Hop'], typeof schemas.hopSchema>;
   image: Reads<Wire['ImageView'], typeof schemas.imageSchema>;

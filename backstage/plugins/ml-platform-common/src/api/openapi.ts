@@ -271,6 +271,42 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * BudgetView
+         * @description A team's calendar month, in UTC.
+         */
+        BudgetView: {
+            /**
+             * Amount
+             * @description What the team's jobs may cost in it.
+             */
+            amount: number;
+            /**
+             * Currency
+             * @description Of `pools.yaml`, such as `USD`.
+             */
+            currency: string;
+            /**
+             * Left
+             * @description What is neither spent nor reserved; never below 0.
+             */
+            left: number;
+            /**
+             * Month
+             * @description Such as `2026-11`.
+             */
+            month: string;
+            /**
+             * Reserved
+             * @description What active jobs may cost, one attempt each.
+             */
+            reserved: number;
+            /**
+             * Spent
+             * @description What jobs that ended in it have cost.
+             */
+            spent: number;
+        };
         /** Commit */
         Commit: {
             /**
@@ -284,6 +320,19 @@ export interface components {
             email: string;
             /** Sha */
             sha: string;
+        };
+        /**
+         * Cost
+         * @description An amount of money, in the currency that `pools.yaml` had then.
+         */
+        Cost: {
+            /** Amount */
+            amount: number;
+            /**
+             * Currency
+             * @description Such as `USD`.
+             */
+            currency: string;
         };
         /**
          * EndedAttempt
@@ -398,6 +447,8 @@ export interface components {
              * @description All commits on this job, oldest first.
              */
             commits: components["schemas"]["Commit"][];
+            /** @description Of an ended job; null on a pool without a price. */
+            cost?: components["schemas"]["Cost"] | null;
             /**
              * Earlier Attempts
              * @description What is known of attempts before the newest.
@@ -811,6 +862,8 @@ export interface components {
         };
         /** TeamView */
         TeamView: {
+            /** @description For its members; null: it has none, or all is free. */
+            budget?: components["schemas"]["BudgetView"] | null;
             /**
              * Group
              * @description Catalog reference of the group of its members.

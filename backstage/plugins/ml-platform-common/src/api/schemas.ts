@@ -112,6 +112,7 @@ export const jobSchema = jobSummarySchema.extend({
   path: z.string(),
   summary: optional(jsonObject),
   cause: optional(z.string()),
+  cost: optional(z.object({ amount: z.number(), currency: z.string() })),
   log_sources: z.array(logSourceSchema),
 });
 
@@ -176,12 +177,23 @@ export const poolSchema = z.object({
   free_gpus: optional(z.number()),
 });
 
+/** A team's calendar month in UTC, such as `2026-11`. */
+export const budgetSchema = z.object({
+  month: z.string(),
+  amount: z.number(),
+  spent: z.number(),
+  reserved: z.number(),
+  left: z.number(),
+  currency: z.string(),
+});
+
 export const teamSchema = z.object({
   name: z.string(),
   title: z.string(),
   group: z.string(),
   member: z.boolean(),
   problems: z.array(z.string()).default([]),
+  budget: optional(budgetSchema),
 });
 
 export const imageSchema = z.object({
@@ -257,6 +269,7 @@ export type ResultFile = z.infer<typeof resultFileSchema>;
 export type Results = z.infer<typeof resultsSchema>;
 export type JobEvent = z.infer<typeof jobEventSchema>;
 export type Pool = z.infer<typeof poolSchema>;
+export type Budget = z.infer<typeof budgetSchema>;
 export type Team = z.infer<typeof teamSchema>;
 export type Image = z.infer<typeof imageSchema>;
 export type Preset = z.infer<typeof presetSchema>;

@@ -130,6 +130,9 @@ describe('form fields', () => {
     renderWithJobs(<Form field={TeamPicker} title="Team" />, api);
     await waitFor(() => expect(value).toBe('stellarator-design'));
     expect(screen.queryByText('Edge plasma')).toBeNull();
+    expect(
+      await screen.findByText(/^310\.50 USD of 2026-11 are left/),
+    ).toBeInTheDocument();
   });
 
   it('say what went wrong and offer to try again', async () => {

@@ -61,6 +61,36 @@ describe('EntityTeamCard', () => {
     expect(api.filters[0]).toMatchObject({ ended: false });
   });
 
+  it('shows what is left of the month', async () => {
+    renderCard(api);
+    expect(
+      await screen.findByText('Budget for November 2026'),
+    ).toBeInTheDocument();
+    const budget = screen.getByRole('group', {
+      name: 'Budget of Stellarator design',
+    });
+    expect(budget).toHaveTextContent('2,000.00 USD');
+    expect(budget).toHaveTextContent(
+      '1,203.50 USD spent, 486.00 USD reserved for active jobs, 310.50 USD left',
+    );
+  });
+
+  it('says by how much a month is spent more than once', async () => {
+    const budget = { ...teams[0].budget!, amount: 1500, left: 0 };
+    api.teamList = [{ ...teams[0], budget }];
+    renderCard(api);
+    expect(
+      await screen.findByText(/189\.50 USD more than there is$/),
+    ).toBeInTheDocument();
+  });
+
+  it('says nothing of money where the team has no budget', async () => {
+    api.teamList = [{ ...teams[0], budget: null }];
+    renderCard(api);
+    expect(await screen.findByText('p1-quick')).toBeInTheDocument();
+    expect(screen.queryByText(/^Budget/)).toBeNull();
+  });
+
   it('finds the team by its group, however it is written', async () => {
     api.teamList = [
       { ...teams[0], name: 'sd', group: 'group:default/Stellarator-Design' },

@@ -1,7 +1,7 @@
 import { Link } from '@backstage/ui';
 import { useRouteRef } from '@backstage/frontend-plugin-api';
 import { Job } from '@internal/plugin-ml-platform-common';
-import { clock, shortRef, shortSha } from '../../format';
+import { clock, money, shortRef, shortSha } from '../../format';
 import { jobRouteRef } from '../../routes';
 import { FactTable } from '../FactTable';
 import { ManifestDialog } from '../ManifestDialog';
@@ -36,6 +36,11 @@ export function JobFacts({ job }: { job: Job }) {
           ['Priority', spec.priority],
           ['Time limit', `${spec.max_duration} per attempt`],
           ['Attempt', attemptOf(job)],
+          ...(job.cost
+            ? ([['Cost', money(job.cost.amount, job.cost.currency)]] as Array<
+                [string, string]
+              >)
+            : []),
           ...(spec.parent
             ? ([
                 [

@@ -84,6 +84,13 @@ describe('JobView', () => {
     ).toBeInTheDocument();
   });
 
+  it('says what a job has cost, when it has ended on machines with a price', async () => {
+    renderWithJobs(<JobView id={succeededJob.id} />, api);
+    expect(
+      await screen.findByRole('row', { name: 'Cost 1,234.50 USD' }),
+    ).toBeInTheDocument();
+  });
+
   it('says why a job waits again, and that its road is ahead once more', async () => {
     renderWithJobs(<JobView id={preemptedJob.id} />, api);
     expect(

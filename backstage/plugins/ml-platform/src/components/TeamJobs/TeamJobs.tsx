@@ -7,17 +7,19 @@ import { useJobList } from '../../live';
 import { jobListRouteRef, jobRouteRef } from '../../routes';
 import { Problem } from '../Problem';
 import { StateBadge } from '../StateBadge';
+import { TeamBudget } from '../TeamBudget';
 import { TeamProblems } from '../TeamProblems';
 import styles from './TeamJobs.module.css';
 
 const MOST_JOBS = 20;
 
-/** What holds up a team's jobs, then those that have not ended, with why each waits. */
+/** What holds up a team's jobs, what they may still cost, then those that have not ended, with why each waits. */
 export function TeamJobs({ team }: { team: Team }) {
   const jobs = useJobList({ team: team.name, ended: false, limit: MOST_JOBS });
   return (
     <Flex direction="column" gap="4">
       <TeamProblems team={team} />
+      {team.budget && <TeamBudget team={team.title} budget={team.budget} />}
       {jobs.error && (
         <Problem
           what={`the jobs of ${team.title}`}

@@ -4,6 +4,7 @@ import { FieldExtensionComponentProps } from '@backstage/plugin-scaffolder-react
 import { Alert, Select, Skeleton } from '@backstage/ui';
 import { jobApiRef } from '../../api';
 import { Problem } from '../../components/Problem';
+import { money } from '../../format';
 import { FieldSurface } from '../FieldSurface';
 import { useLoaded } from '../../live';
 
@@ -21,6 +22,7 @@ function Choice(props: FieldExtensionComponentProps<string>) {
   const api = useApi(jobApiRef);
   const teams = useLoaded(useCallback(() => api.teams(), [api]));
   const mine = teams.value?.filter(team => team.member);
+  const budget = mine?.find(team => team.name === formData)?.budget;
   const only = mine?.length === 1 ? mine[0].name : undefined;
 
   useEffect(() => {
@@ -48,7 +50,13 @@ function Choice(props: FieldExtensionComponentProps<string>) {
   return (
     <Select
       label={schema.title}
-      description={schema.description}
+      description={
+        budget
+          ? `${money(budget.left, budget.currency)} of ${
+              budget.month
+            } are left. A job reserves what it may cost at most.`
+          : schema.description
+      }
       secondaryLabel={required ? 'Required' : undefined}
       placeholder="Choose a team"
       value={formData ?? null}

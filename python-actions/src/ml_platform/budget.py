@@ -1,0 +1,102 @@
+"""What jobs cost, and what a team may still spend in a month. Pure.
+
+As batch systems do it, an active job is reserved for with the most that one attempt may cost; when it
+ends, what it has cost takes that place. Further attempts may take a team past its budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ml_platform.errors import NotAllowedError
+from ml_platform.job import Phase, duration
+from ml_platform.pools import Pool
+from ml_platform.state import Cost, Outcome
+
+Times = Sequence[tuple[datetime, datetime | None]]
+"""Of each attempt in order, when its launcher began, and ended it where that is recorded."""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """A team's month in UTC, `2026-11`, in `currency`: `spent` by jobs that ended in it, `reserved` for
+    active ones."""
+
+    month: str
+    budget: float
+    spent: float
+    reserved: float
+    currency: str
+
+    @property
+    def left(self) -> float:
+        """Never below 0: a budget may be lowered, and an attempt more than reserved for be needed."""
+        return max(0.0, self.budget - self.spent - self.reserved)
+
+
+def month_of(moment: datetime) -> str:
+    """The calendar month in UTC, `2026-11`."""
+    return moment.astimezone(UTC).strftime("%Y-%m")
+
+
+def worker_hours(workers: int, max_duration: str) -> float:
+    """The most that one attempt takes: all workers for the whole time limit."""
+    return workers * (duration(max_duration) / timedelta(hours=1))
+
+
+def cost_of(
+    pool: Pool, workers: int, outcome: Outcome, attempts: Times, currency: str
+) -> Cost | None:
+    """What an ended job has cost: all of its workers from its admission to its end, less the time
+    between the recorded end of an attempt and the next one. None for a pool without a price."""
+    if not pool.price_per_worker_hour:
+        return None
+    hours = _held(outcome, attempts) / timedelta(hours=1)
+    amount = round(pool.price_per_worker_hour * workers * hours, 4)
+    return Cost(amount=amount, currency=currency)
+
+
+def check_budget(cost: float, team: str, spending: Spending) -> None:
+    """Raise NotAllowedError where a job may cost more than its team has left. What is free may
+    always run."""
+    # Rounded: 2.55 less twice 0.85 is a bit less than 0.85.
+    if not cost or round(cost - spending.left, 4) <= 0:
+        return
+    unit = spending.currency
+    raise NotAllowedError(
+        f"the job may cost {money(cost)} {unit} and {team} has {money(spending.left)} of its "
+        f"{money(spending.budget)} {unit} for {spending.month} left ({money(spending.spent)} spent, "
+        f"{money(spending.reserved)} reserved for active jobs)",
+        field="team",
+        hint="ask for fewer workers or a shorter max_duration, cancel what is not needed, or have "
+        f"`budget` in teams/{team}/team.yaml raised",
+    )
+
+
+def money(amount: float) -> str:
+    """`1,234.50`."""
+    return f"{amount:,.2f}"
+
+
+def _held(outcome: Outcome, attempts: Times) -> timedelta:
+    """How long the job had its workers. Records of a run directory are the job's own to write: they
+    are believed within the time that others saw it begin and end, and not on how its last attempt
+    ended unless it was cancelled, perhaps while it waited for another."""
+    begun, ended = outcome.admitted_at or outcome.started_at, outcome.ended_at
+    if begun is None or ended is None or ended <= begun:
+        return timedelta()
+    seen: list[tuple[datetime, datetime]] = []
+    for at, end in attempts:
+        if at < ended and (not seen or at > seen[-1][0]):
+            seen.append((max(begun, at), end or ended))
+    if not seen:
+        return ended - begun
+    if outcome.phase is not Phase.CANCELLED:
+        seen[-1] = (seen[-1][0], ended)
+    held = seen[0][0] - begun  # its machines come up
+    following = [at for at, _ in seen[1:]] + [ended]
+    for (at, end), then in zip(seen, following, strict=True):
+        held += max(timedelta(), min(end, then) - at)
+    return held
