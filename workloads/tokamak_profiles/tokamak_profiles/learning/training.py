@@ -1,6 +1,7 @@
 """Training with Ray Train: each worker trains its share of the ensemble's members."""
 
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ from tokamak_profiles.learning.rows import Rows
 ROUNDS = 20  # of updates; after each the members are stored and compared with held-out rows
 NAME = "training"
 MOST_FAILURES = 3  # of workers, within one attempt
+# Ray Train hands reports on when it looks at its workers, by itself every 2 s: longer than a round takes.
+LOOK_SECONDS = "0.1"
 MOST_STARTS = 20  # of a minute each; Ray Train would wait for ever for cores that others hold
 RECORD = r"training-(\d+)\.json"
 
@@ -99,6 +102,7 @@ def train(attempt: Attempt, rows: Rows, resume: Record, first_step: int) -> None
     """
     files = RunDirectory(attempt.directory, attempt.number)
     given = attempt.parameters
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", LOOK_SECONDS)
     JaxTrainer(
         _train_members,
         train_loop_config={
