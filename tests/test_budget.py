@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ml_platform.budget import Spending, check_budget, cost_of, month_of, worker_hours
+from ml_platform.budget import Held, Spending, check_budget, cost_of, month_of, worker_hours
 from ml_platform.errors import NotAllowedError
 from ml_platform.job import Phase
 from ml_platform.pools import Pool
-from ml_platform.state import Cost, Outcome
+from ml_platform.state import Outcome
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 POOL = Pool(name="gpu", title="GPU", cpu=8, memory="8Gi", gpus=1, price_per_worker_hour=2)
@@ -20,19 +20,16 @@ def at(hours: float) -> datetime:
     return NOON + timedelta(hours=hours)
 
 
-def ended(hours: float | None, begun: float | None = 0) -> Outcome:
+def ended(hours: float | None, begun: float | None = 0, attempts: int = 9) -> Outcome:
     return Outcome(
         phase=Phase.SUCCEEDED,
         admitted_at=None if begun is None else at(begun),
         ended_at=None if hours is None else at(hours),
+        attempts=attempts,
     )
 
 
-def cancelled(hours: float) -> Outcome:
-    return ended(hours).model_copy(update={"phase": Phase.CANCELLED})
-
-
-# Outcome, times of attempts, hours that each worker was the job's.
+# Outcome, times of attempts, hours that each worker was the job's. It was submitted an hour before NOON.
 HELD = {
     "no records: from admission to end": (ended(3), [], 3),
     "its machines come up before the first attempt": (ended(3), [(1, 3)], 3),
@@ -40,12 +37,13 @@ HELD = {
     "an attempt's end was not recorded": (ended(10), [(1, None), (8, 10)], 10),
     "the last attempt's end was not recorded": (ended(10), [(1, 2), (8, None)], 4),
     "the program says that it ended long before": (ended(10), [(1, 2)], 10),
-    "it is cancelled while it runs": (cancelled(10), [(1, None)], 10),
-    "it is cancelled while it waits to come back": (cancelled(10), [(1, 2)], 2),
+    "the program says that it had more attempts": (ended(10, attempts=1), [(1, 2), (9, 10)], 10),
+    "it is cancelled while it runs": (ended(10), [(1, None)], 10),
     "an old attempt lives on beside the next": (ended(5), [(0, 4), (2, 5)], 5),
-    "a record lies before the admission": (ended(3), [(-5, 3)], 3),
+    "only its newest admission is known": (ended(10, 8), [(1, 2), (8, 10)], 3),
+    "no admission is known": (ended(10, None), [(1, 2), (8, 10)], 3),
+    "a record lies before the submission": (ended(3), [(-5, 3)], 4),
     "a record lies after the end": (ended(3), [(0, 9), (9, 12)], 3),
-    "an end lies before its beginning": (cancelled(3), [(1, -7)], 1),
     "attempts begin in another order than they count": (ended(10), [(9, 1), (1, 9), (9, 1)], 10),
     "never admitted": (ended(3, None), [], 0),
     "no end is known": (ended(None), [], 0),
@@ -53,17 +51,29 @@ HELD = {
 }
 
 
+def hours_of(outcome: Outcome, attempts: list[tuple[float, float | None]], waiting: bool) -> float:
+    times = [(at(begin), None if end is None else at(end)) for begin, end in attempts]
+    cost = cost_of(POOL, 3, Held(at(-1), outcome, times, waiting), "USD")
+    assert cost is not None and cost.currency == "USD"
+    return cost.amount / (2 * 3)
+
+
 @pytest.mark.parametrize("case", HELD)
 def test_a_job_costs_what_its_workers_were_held_for(case: str):
     outcome, attempts, hours = HELD[case]
-    times = [(at(begin), None if end is None else at(end)) for begin, end in attempts]
-    cost = cost_of(POOL, 3, outcome, times, "USD")
-    assert cost == Cost(amount=2 * 3 * hours, currency="USD")
+    assert hours_of(outcome, attempts, waiting=False) == pytest.approx(hours)
+
+
+@pytest.mark.parametrize(("attempts", "hours"), [([(1, 2)], 2), ([(1, None)], 10), ([(1, -7)], 1)])
+def test_a_job_that_is_cancelled_while_it_waits_to_come_back_pays_until_it_was_sent_away(
+    attempts: list[tuple[float, float | None]], hours: float
+):
+    assert hours_of(ended(10), attempts, waiting=True) == pytest.approx(hours)
 
 
 def test_a_free_pool_costs_nothing_to_speak_of():
     free = POOL.model_copy(update={"price_per_worker_hour": 0})
-    assert cost_of(free, 3, ended(3), [], "USD") is None
+    assert cost_of(free, 3, Held(at(-1), ended(3), []), "USD") is None
 
 
 def test_the_most_that_a_job_takes_is_all_workers_for_the_whole_limit():
@@ -73,6 +83,7 @@ def test_the_most_that_a_job_takes_is_all_workers_for_the_whole_limit():
 def test_months_are_those_of_utc():
     late = datetime.fromisoformat("2026-11-30T23:30:00-02:00")
     assert (month_of(NOON), month_of(late)) == ("2026-11", "2026-12")
+    assert month_of(datetime(2026, 11, 30, 23)) == "2026-11"  # as somebody wrote it
 
 
 def month(spent: float, reserved: float) -> Spending:

@@ -204,7 +204,7 @@ def _check_record(cluster: Cluster, job: JobOnCluster) -> None:
 def _check_cost(platform: PlatformService, job: JobOnCluster) -> None:
     """One worker at 1 per hour (`site/gitops/pools.yaml`), from its admission to its program's end,
     is what the team has less."""
-    view = job.job.refresh().view
+    view = job.job.refresh()
     hops = {hop.name: hop.at for hop in view.hops}
     admitted, ended = hops["admitted"], hops["ended"]
     assert view.cost is not None and admitted is not None and ended is not None

@@ -94,6 +94,7 @@ def test_a_job_goes_all_the_way_to_the_archive(platform: Service, server: ApiSer
         "started_at": "2026-11-26T10:03:00Z",
         "ended_at": "2026-11-26T10:05:00Z",
         "attempts": 1,
+        "cost": {"amount": 0.0788, "currency": "USD"},  # 1.05 an hour, for 4.5 minutes
         "summary": {"loss": 0.5},
     }
     server.delete(RAYJOBS, TEAM, job)

@@ -24,8 +24,10 @@ from ml_platform.cli.exit_code import run
 from ml_platform.job import Phase
 from ml_platform.journal import SqliteJournal
 from ml_platform.launcher import now
+from ml_platform.render import OUTCOME
 from ml_platform.repository.git import PLATFORM
 from ml_platform.state import Outcome
+from ml_platform.yaml_document import from_yaml, to_yaml
 
 PRICE, BUDGET = 2.0, 10.0  # a worker's hour, and a month
 
@@ -64,12 +66,10 @@ def _parts(service: Service) -> tuple[float, float, float]:
     return budget["spent"], budget["reserved"], budget["left"]
 
 
-def _end(service: Service, job_id: str, hours: float) -> None:
+def _end(service: Service, job_id: str, hours: float, attempts: int = 1) -> None:
     """As whatever runs jobs reports an end: admitted `hours` before now."""
-    end = datetime.now(UTC)
-    outcome = Outcome(
-        phase=Phase.SUCCEEDED, admitted_at=end - timedelta(hours=hours), ended_at=end, attempts=1
-    )
+    end, begun = datetime.now(UTC), datetime.now(UTC) - timedelta(hours=hours)
+    outcome = Outcome(phase=Phase.SUCCEEDED, admitted_at=begun, ended_at=end, attempts=attempts)
     service.platform.committer.archive(job_id, outcome, PLATFORM).result(30)
 
 
@@ -130,9 +130,28 @@ def test_many_at_once_do_not_each_get_what_is_left(paid: Service):
 
 def test_waiting_between_attempts_is_not_paid_for(paid: Service):
     job = paid.submitted("one", max_duration="5h")["job_id"]
+    _submitted_before(paid, job, hours=5)
     _record(paid, job, (-4, -3), (-0.5, 0))
-    _end(paid, job, hours=4)
+    _end(paid, job, hours=4, attempts=2)
     assert _parts(paid)[0] == pytest.approx(1.5 * PRICE, abs=0.01)
+
+
+def test_a_job_that_is_cancelled_before_it_ran_has_cost_nothing(paid: Service):
+    job = paid.submitted("one", max_duration="5h")["job_id"]
+    row = paid.platform.journal.get(job)
+    admitted = replace(row, hops={**row.hops, "admitted": "2026-01-01T00:00:00+00:00"})
+    paid.platform.journal.get = lambda _: admitted  # type: ignore[method-assign]
+    paid.cancel(job)
+    assert _parts(paid) == (0, 0, BUDGET)
+
+
+def _submitted_before(service: Service, job_id: str, hours: float) -> None:
+    """No record from before the submission is believed, and a test has no hours to wait."""
+    known = service.platform.journal.get
+    row = known(job_id)
+    at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    earlier = replace(row, commits=[{**row.commits[0], "at": at}, *row.commits[1:]])
+    service.platform.journal.get = lambda name: earlier if name == job_id else known(name)  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("spoilt", ["", "[]", '{"time": "soon"}', '{"time": "2026-01-01"}', "{"])
@@ -263,6 +282,19 @@ def test_a_job_without_a_price_at_its_commit_is_archived_all_the_same(paid: Serv
     paid.platform.journal.get = lambda _: replace(row, commits=unknown)  # type: ignore[method-assign]
     outcome = Outcome(phase=Phase.SUCCEEDED)
     assert priced(job, outcome) == outcome
+
+
+def test_a_date_at_the_end_of_the_calendar_stops_nothing(paid: Service):
+    job = paid.submitted("one", max_duration="1h")["job_id"]
+    _end(paid, job, hours=1)
+    path = paid.client().get(f"/v1/jobs/{job}").json()["path"]
+    manifest = from_yaml(content_of(paid.git, path))
+    annotations = manifest["metadata"]["annotations"]
+    outcome = {**json.loads(annotations[OUTCOME]), "ended_at": "0001-01-01T00:00:00+10:00"}
+    annotations[OUTCOME] = json.dumps(outcome)
+    push(paid.git, {path: to_yaml(manifest).encode()})
+    assert paid.submitted("two", max_duration="1h")["job_id"]
+    assert _parts(paid) == (0, 2, 8)
 
 
 def test_who_submits_again_with_the_same_key_is_shown_the_job(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ml_platform.errors import NotAllowedError
-from ml_platform.job import Phase, duration
+from ml_platform.job import duration
 from ml_platform.pools import Pool
 from ml_platform.state import Cost, Outcome
 
@@ -37,8 +37,9 @@ class Spending:
 
 
 def month_of(moment: datetime) -> str:
-    """The calendar month in UTC, `2026-11`."""
-    return moment.astimezone(UTC).strftime("%Y-%m")
+    """The calendar month in UTC, `2026-11`; raises OverflowError at the ends of the calendar."""
+    known = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return known.astimezone(UTC).strftime("%Y-%m")
 
 
 def worker_hours(workers: int, max_duration: str) -> float:
@@ -46,14 +47,52 @@ def worker_hours(workers: int, max_duration: str) -> float:
     return workers * (duration(max_duration) / timedelta(hours=1))
 
 
-def cost_of(
-    pool: Pool, workers: int, outcome: Outcome, attempts: Times, currency: str
-) -> Cost | None:
-    """What an ended job has cost: all of its workers from its admission to its end, less the time
-    between the recorded end of an attempt and the next one. None for a pool without a price."""
+@dataclass(frozen=True)
+class Held:
+    """What says for how long a job had its workers.
+
+    `attempts` are records of the run directory, which are the job's own to write. They are believed
+    from `submitted` to the job's end, no more of them than it had attempts, and on how the last one
+    ended only if the job was `waiting` for another when it was cancelled.
+    """
+
+    submitted: datetime
+    outcome: Outcome
+    attempts: Times
+    waiting: bool = False
+
+    def time(self) -> timedelta:
+        """From the admission to the end, less the time between an attempt's end and the next one."""
+        ended, attempts = self.outcome.ended_at, self.attempts
+        begun = self.outcome.admitted_at or self.outcome.started_at
+        if ended is None:
+            return timedelta()
+        seen: list[tuple[datetime, datetime]] = []
+        for at, end in attempts:
+            at = max(at, self.submitted)  # noqa: PLW2901
+            if at < ended and (not seen or at > seen[-1][0]):
+                seen.append((at, end or ended))
+        if seen:  # a service that was started again has seen the newest admission only
+            begun = min(begun or seen[0][0], seen[0][0])
+        if begun is None or ended <= begun:
+            return timedelta()
+        if not seen or len(attempts) > max(1, self.outcome.attempts):
+            return ended - begun
+        if not self.waiting:
+            seen[-1] = (seen[-1][0], ended)
+        held = seen[0][0] - begun  # its machines come up
+        following = [at for at, _ in seen[1:]] + [ended]
+        for (at, end), then in zip(seen, following, strict=True):
+            held += max(timedelta(), min(end, then) - at)
+        return held
+
+
+def cost_of(pool: Pool, workers: int, held: Held, currency: str) -> Cost | None:
+    """What an ended job has cost: all of its workers for as long as it had them. None for a pool
+    without a price."""
     if not pool.price_per_worker_hour:
         return None
-    hours = _held(outcome, attempts) / timedelta(hours=1)
+    hours = held.time() / timedelta(hours=1)
     amount = round(pool.price_per_worker_hour * workers * hours, 4)
     return Cost(amount=amount, currency=currency)
 
@@ -78,25 +117,3 @@ def check_budget(cost: float, team: str, spending: Spending) -> None:
 def money(amount: float) -> str:
     """`1,234.50`."""
     return f"{amount:,.2f}"
-
-
-def _held(outcome: Outcome, attempts: Times) -> timedelta:
-    """How long the job had its workers. Records of a run directory are the job's own to write: they
-    are believed within the time that others saw it begin and end, and not on how its last attempt
-    ended unless it was cancelled, perhaps while it waited for another."""
-    begun, ended = outcome.admitted_at or outcome.started_at, outcome.ended_at
-    if begun is None or ended is None or ended <= begun:
-        return timedelta()
-    seen: list[tuple[datetime, datetime]] = []
-    for at, end in attempts:
-        if at < ended and (not seen or at > seen[-1][0]):
-            seen.append((max(begun, at), end or ended))
-    if not seen:
-        return ended - begun
-    if outcome.phase is not Phase.CANCELLED:
-        seen[-1] = (seen[-1][0], ended)
-    held = seen[0][0] - begun  # its machines come up
-    following = [at for at, _ in seen[1:]] + [ended]
-    for (at, end), then in zip(seen, following, strict=True):
-        held += max(timedelta(), min(end, then) - at)
-    return held

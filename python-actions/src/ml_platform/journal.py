@@ -57,6 +57,10 @@ class SqliteJournal:
             return
         with self._database.transaction():
             since = self._database.fact("head")
+            if written is None:
+                # In here the journal is never ahead of it: an old `head` would be looked for down to the
+                # first commit.
+                head = repository.head()
             if since == head:
                 return
             if written is not None and since == written.parent:

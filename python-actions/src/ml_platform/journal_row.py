@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ml_platform.budget import month_of, worker_hours
 from ml_platform.cluster.fields import condition, mapping, text
 from ml_platform.cluster.interface import Observed
-from ml_platform.job import JobSpec, Phase
+from ml_platform.job import MAX_DURATION, JobSpec, Phase
 from ml_platform.repository.git import CommitInfo
 from ml_platform.state import Facts, JobState, Outcome
 
@@ -150,16 +150,21 @@ class Row:
             return 0.0
 
     def _worker_hours(self) -> float:
-        """The most that one attempt takes; 0 for a manifest that does not say."""
+        """The most that one attempt takes; of a time limit that the platform does not allow, since
+        somebody pushed it, the longest that it does."""
+        workers = int(self.spec.get("workers", 0))
         try:
-            return worker_hours(int(self.spec["workers"]), self.spec["max_duration"])
-        except (KeyError, TypeError, ValueError):
-            return 0.0
+            return worker_hours(workers, self.spec["max_duration"])
+        except (KeyError, ValueError):
+            return workers * (MAX_DURATION / timedelta(hours=1))
 
     def _month(self) -> str | None:
         """In which it ended; None while it has not."""
         ended = self.outcome.ended_at if self.outcome else None
-        return month_of(ended) if ended else None
+        try:
+            return month_of(ended) if ended else None
+        except OverflowError:  # somebody has written the year 1
+            return None
 
     @classmethod
     def from_sqlite(cls, row: sqlite3.Row) -> Row:
@@ -195,6 +200,8 @@ def _hops_of(before: dict[str, str], observed: Observed) -> dict[str, str]:
     if observed.cluster is None:
         note_hop(hops, "admitted", text(status, "startTime"))
     elif admitted.get("status") == "True":
+        if "running" not in hops:  # it was sent back before it began: that admission led nowhere
+            hops.pop("admitted", None)
         note_hop(hops, "admitted", text(admitted, "lastTransitionTime"))
     ready = text(status, "rayClusterStatus", "stateTransitionTimes", "ready")
     note_hop(hops, "cluster-ready", ready)

@@ -35,22 +35,23 @@ class Budgets:
         self.now = now
         self._one_by_one = threading.Lock()  # from the check of one until it is counted
         self._lock = threading.Lock()
-        # Submissions whose commit is not settled: hash of the key → plans, more than one of retries.
-        self._under_way: dict[str, list[Plan]] = {}
+        self._under_way: list[Plan] = []  # submissions whose commit is not settled
+
+    def applies_to(self, team: Team) -> bool:
+        """Whether the team has a budget, and anything a price."""
+        pools = self._pools().pools if team.budget is not None else ()
+        return any(p.price_per_worker_hour for p in pools if p.local == self._local)
 
     def of_team(self, team: Team) -> Spending | None:
         """This month; None for a team without a budget, or where all machines are free."""
-        if team.budget is None:
+        if team.budget is None or not self.applies_to(team):
             return None
         pools, month = self._pools(), month_of(self.now())
-        if not any(p.price_per_worker_hour for p in pools.pools if p.local == self._local):
-            return None
+        under_way: dict[str, float] = {}  # of retries with one key but one is committed
         with self._lock:
-            under_way = {
-                key: plans[0].cost
-                for key, plans in self._under_way.items()
-                if plans[0].spec.team == team.name
-            }
+            for plan in self._under_way:
+                if plan.spec.team == team.name:
+                    under_way[plan.key_hash] = max(plan.cost, under_way.get(plan.key_hash, 0.0))
         found = self._journal.expenses(team.name, month, pools.currency, under_way)
         active = (_price(pools, pool) * hours for pool, hours in found.worker_hours.items())
         coming = (cost for key, cost in under_way.items() if key not in found.known_keys)
@@ -59,9 +60,15 @@ class Budgets:
 
     def check(self, plan: Plan, team: Team) -> Spending | None:
         """The team's month before the job; raises NotAllowedError where too little of it is left."""
+        with self._lock:
+            known = any(
+                (p.key_hash, p.request_hash) == (plan.key_hash, plan.request_hash)
+                for p in self._under_way
+            )
+        # In this order: what is no longer under way is in the journal, and takes nothing more. The caller
+        # repeats what was asked before.
+        known = known or self._journal.by_key(plan.key_hash) is not None
         spending = self.of_team(team)
-        # What is there already takes nothing more: the caller repeats what was asked before.
-        known = self._journal.by_key(plan.key_hash) or plan.key_hash in self._under_way
         if spending is not None and not known:
             check_budget(plan.cost, team.name, spending)
         return spending
@@ -69,20 +76,15 @@ class Budgets:
     def reserve(self, plan: Plan, team: Team) -> None:
         """Checked once more, and counted until `release`: a hundred jobs that are asked for at once
         are not each measured by what is left without the others. Raises NotAllowedError."""
-        if team.budget is not None:
-            with self._one_by_one:
-                self.check(plan, team)
-                with self._lock:
-                    self._under_way.setdefault(plan.key_hash, []).append(plan)
+        with self._one_by_one:
+            self.check(plan, team)
+            with self._lock:
+                self._under_way.append(plan)
 
     def release(self, plan: Plan) -> None:
         """Its commit is in the journal, or will never be."""
         with self._lock:
-            plans = self._under_way.get(plan.key_hash, [])
-            if plan in plans:
-                plans.remove(plan)
-            if not plans:
-                self._under_way.pop(plan.key_hash, None)
+            self._under_way = [p for p in self._under_way if p is not plan]
 
 
 def _price(pools: Pools, name: str) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
-from ml_platform.budget import Spending, cost_of
+from ml_platform.budget import Held, Spending, cost_of
 from ml_platform.build.images import ImageStore
 from ml_platform.cluster.interface import Capacity, Cluster
 from ml_platform.errors import (
@@ -19,7 +20,7 @@ from ml_platform.errors import (
     ServiceUnavailableError,
 )
 from ml_platform.forecast import Load
-from ml_platform.job import JobRequest, key_hash
+from ml_platform.job import JobRequest, Phase, key_hash
 from ml_platform.journal import SqliteJournal
 from ml_platform.journal_row import Row
 from ml_platform.local.run_records import attempt_times
@@ -157,15 +158,25 @@ class Platform:
     def submit(self, plan: Plan, submission: Submission) -> Receipt:
         """Commit a planned job; raises NotAllowedError where its team cannot pay for it, and what the
         committer raises."""
-        team = self._files.teams().known.get(plan.spec.team)
-        if team is None or team.budget is None:
+        teams, name = self._files.teams(), plan.spec.team
+        if name not in teams.known:  # since it was planned
+            raise teams.broken.get(name) or InputError(f"there is no team {name!r}", field="team")
+        team = teams.known[name]
+        if not self.budgets.applies_to(team):
             return self.wait(self.committer.submit(submission))
-        self.take_over_from_git()  # what another replica committed before is spent as well
+        self._see_what_is_spent()
         self.budgets.reserve(plan, team)
         future = self.committer.submit(submission)
         # Not when the caller gives up: the commit may still come.
         future.add_done_callback(lambda _: self.budgets.release(plan))
         return self.wait(future)
+
+    def _see_what_is_spent(self) -> None:
+        """Also by what another replica has just committed."""
+        try:
+            self.take_over_from_git()
+        except (OSError, sqlite3.Error) as error:
+            raise ServiceUnavailableError(f"the journal cannot be written: {error}") from error
 
     def _priced(self, job_id: str, outcome: Outcome) -> Outcome:
         """With what the job has cost, by the prices of the commit that asked for it. Nothing about
@@ -176,12 +187,21 @@ class Platform:
             pool = pools.get(spec.pool)
             if not pool.price_per_worker_hour:
                 return outcome
-            attempts = attempt_times(self.views.run_directory(row).path)
-            cost = cost_of(pool, spec.workers, outcome, attempts, pools.currency)
+            cost = cost_of(pool, spec.workers, self._held(row, outcome), pools.currency)
+        except NotFoundError:  # it is no job of the journal, and said to be none elsewhere
+            return outcome
         except Exception as error:  # whatever was spoilt in Git or in the run directory
             log.warning("%s is archived without a cost: %s", job_id, error)
             return outcome
         return outcome.model_copy(update={"cost": cost})
+
+    def _held(self, row: Row, outcome: Outcome) -> Held:
+        attempts = attempt_times(self.views.run_directory(row).path)
+        waiting = outcome.phase is Phase.CANCELLED and row.phase is not Phase.RUNNING
+        if waiting and row.phase is not Phase.STARTING and "running" not in row.hops:
+            # Sent back before it ran, it has had nothing since.
+            outcome = outcome.model_copy(update={"admitted_at": None, "started_at": None})
+        return Held(row.submitted_at, outcome, attempts, waiting)
 
     def submitted(self, request: JobRequest, principal: Principal, key: str) -> Known | None:
         """The job that the caller's key has made from this request; raises ConflictError."""

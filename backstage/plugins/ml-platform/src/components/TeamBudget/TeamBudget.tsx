@@ -27,7 +27,7 @@ export function TeamBudget(props: { team: string; budget: Budget }) {
       <Text variant="body-small" color="secondary">
         {money(spent, currency)} spent, {money(reserved, currency)} reserved for
         active jobs,{' '}
-        {over > 0
+        {over >= 0.005
           ? `${money(over, currency)} more than there is`
           : `${money(left, currency)} left`}
       </Text>
