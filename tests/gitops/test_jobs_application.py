@@ -55,9 +55,9 @@ SETTINGS: list[tuple[str, list[str], Any]] = [
     ("T7, T8: tried until it is mended", ["syncPolicy", "retry", "limit"], -1),
     ("T7: with the commit that mends it", ["syncPolicy", "retry", "refresh"], True),
     (
-        "T7: soon, and at least every minute",
+        "T7, T8: often; what is committed meanwhile waits for the next try",
         ["syncPolicy", "retry", "backoff", "maxDuration"],
-        "1m",
+        "10s",
     ),
     ("a branch, not a name that a tag could take", ["source", "targetRevision"], "refs/heads/main"),
     (

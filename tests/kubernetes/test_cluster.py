@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from api_server import ApiServer
 from cluster_world import (
     ADMITTED,
     COHORTS,
@@ -20,6 +23,8 @@ from cluster_world import (
 from ray_fixture import eventually
 
 from ml_platform.cluster.interface import Resources
+from ml_platform.cluster.kubernetes import KubernetesCluster
+from ml_platform.settings import ArgoCd, WorkloadCluster
 
 NO_APPLICATION = f"Argo CD has no Application of {FOLDER} yet; the ApplicationSet `jobs` makes it."
 NOT_APPLIED = "The commit is there; it has not been applied yet."
@@ -212,6 +217,34 @@ def test_a_watch_that_stays_down_makes_the_service_unready_in_words(
     assert problem.startswith("workloads of one have not been heard of for")
     world.server.refused_paths.clear()
     eventually(lambda: world.cluster.problem() is None)
+
+
+def test_jobs_of_two_clusters_are_followed_and_one_that_is_down_hides_nothing_of_the_other(
+    world: ClusterWorld, tmp_path: Path
+):
+    other = ApiServer()
+    (tmp_path / "two").mkdir()
+    clusters = [
+        WorkloadCluster(name="one", kubeconfig=world.kubeconfig),
+        WorkloadCluster(name="two", kubeconfig=other.kubeconfig(tmp_path / "two")),
+    ]
+    world.cluster = KubernetesCluster(clusters, ArgoCd(kubeconfig=world.kubeconfig), world.journal)
+    world.cluster.start()
+    here, there = world.commit("a"), world.commit("b")
+    world.rayjob(here, RUNNING)
+    first, world.server = world.server, other
+    world.workload(there, no_quota())
+    world.rayjob(there, {"jobDeploymentStatus": "Suspended"}, suspend=True)
+    world.shows(here, "running")
+    world.shows(there, "queued", "Waits for quota: needs 1 GPU in gpu-l4 more than is free.")
+    assert [world.row(job).observed.cluster for job in (here, there)] == ["one", "two"]
+    assert world.cluster.problem() is None
+    other.stop()
+    eventually(lambda: "two" in (world.cluster.problem() or ""), 60)
+    world.server = first
+    world.rayjob(here, {**RUNNING, "jobDeploymentStatus": "Complete", "jobStatus": "SUCCEEDED"})
+    world.shows(here, "succeeded")
+    world.shows(there, "queued", "Waits for quota: needs 1 GPU in gpu-l4 more than is free.")
 
 
 def test_capacity_is_what_quotas_give_and_reservations_leave(world: ClusterWorld):
