@@ -1,6 +1,8 @@
 """workload.yaml, the stored designs and the code say the same."""
 
 import json
+import os
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
@@ -54,7 +56,7 @@ def test_a_job_without_a_preset_does_what_quick_does() -> None:
 def test_the_log_names_parameters_in_words() -> None:
     described = Parameters().describe()
     assert described.startswith(
-        "task optimise, problem geometrical, start coarse, modes 3, spectral weight 0.3, seed 0"
+        "task optimise, problem geometrical, start coarse, modes 3, spectral weight 0.4, seed 0"
     )
 
 
@@ -175,6 +177,30 @@ def test_the_stored_designs_of_the_third_problem_are_feasible_and_score_as_a_set
     front = [(score["gradient_length"], score["aspect_ratio"]) for score in high]
     assert hypervolume(front) == pytest.approx(volume, abs=0.05)
     assert [hypervolume([one]) for one in front] == pytest.approx([s["score"] for s in high])
+
+
+@pytest.mark.skipif(
+    "STELLAR_SCORE_PYTHON" not in os.environ,
+    reason="STELLAR_SCORE_PYTHON does not name the evaluator's Python",
+)
+def test_the_evaluator_gives_a_set_the_same_score() -> None:
+    names = [name for name in design_names() if name.startswith("mhd_stable")]
+    scores = [score for name in names for score in load_design(name).scores]
+    front = [(s["gradient_length"], s["aspect_ratio"]) for s in scores if s["fidelity"] == "high"]
+    program = """
+import json, sys
+import numpy as np
+from constellaration import problems
+front = np.array(json.loads(sys.argv[1])) * [-1, 1]
+print(problems._hypervolume(X=front, reference_point=np.array([1.0, 20.0])))
+"""
+    said = subprocess.run(
+        [os.environ["STELLAR_SCORE_PYTHON"], "-c", program, json.dumps(front)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert hypervolume(front) == pytest.approx(float(said.stdout.split()[-1]))
 
 
 def test_the_design_of_another_job_is_a_start(tmp_path: Path) -> None:

@@ -7,6 +7,21 @@ import pytest
 from stellar_optimization.run.run_directory import RunDirectory
 
 
+@pytest.mark.parametrize("protocol", ["file", "memory"])
+def test_it_needs_no_more_than_an_object_store_has(tmp_path: Path, protocol: str) -> None:
+    uri = f"{protocol}://{tmp_path}/run"
+    first = RunDirectory(uri, 0)
+    first.write_metrics({"step": 1})
+    for number in range(5):
+        first.write_checkpoint(number, {"number": number})
+    first.write_result("summary.json", b"{}")
+    second = RunDirectory(uri, 1)
+    assert second.newest_checkpoint() == {"number": 4}
+    second.write_checkpoint(5, {"number": 5})
+    assert RunDirectory(uri, 2).newest_checkpoint() == {"number": 5}
+    assert second.names("results") == ["summary.json"]
+
+
 def _directory(path: Path, attempt: int = 0) -> RunDirectory:
     return RunDirectory(path.as_uri(), attempt)
 

@@ -42,7 +42,7 @@ class Shape:
 
 
 def matrix_type() -> Any:
-    """bfloat16 where tensor cores take it, twice as fast; a CPU would only emulate it."""
+    """bfloat16 where tensor cores take it; a CPU would only emulate it."""
     return jnp.bfloat16 if jax.default_backend() == "gpu" else FLOAT
 
 

@@ -16,7 +16,7 @@ class Parameters:
     problem: str = "geometrical"
     start: str = "coarse"
     modes: int = 3
-    spectral_weight: float = 0.3
+    spectral_weight: float = 0.4
     seed: int = 0
     ellipse_periods: int = 3
     ellipse_aspect: float = 4.0

@@ -13,6 +13,7 @@ from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.evaluator import OfficialEvaluator
 from stellar_optimization.problems.problem import Problem
 from stellar_optimization.search.compiled import keep_compiled, turn_to_compile
+from stellar_optimization.search.state import WEIGHT_FACTORS
 
 # Standard deviation of a seeded start, in scaled variables. A start near an axis has no equilibrium with
 # every draw: then half of the same draw is tried, and so on.
@@ -100,7 +101,7 @@ class Worker:
             x = np.array(state["x"])
         else:
             x = model.variables(boundary)
-            if seed and state["stage"] == 0:
+            if (seed or _repeats(state["index"], problem)) and state["stage"] == 0:
                 random = np.random.default_rng([seed, state["index"]])
                 drawn = random.normal(size=x.size) * DISTURBANCE
                 x, *nearer = [x + drawn / 2**halved for halved in range(HALVINGS + 1)]
@@ -180,3 +181,8 @@ def _use_one_thread() -> None:
         JAX_ENABLE_X64="1",
         XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     )
+
+
+def _repeats(index: int, problem: Problem) -> bool:
+    """Whether an earlier search has the same smoothness and aim: undisturbed it would take the same path."""
+    return not problem.of_a_set and index >= len(WEIGHT_FACTORS)
