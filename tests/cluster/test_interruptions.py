@@ -142,6 +142,30 @@ def test_a_lost_head_a_lost_worker_and_a_preemption_each_give_one_counted_attemp
     assert end_of(cluster, preempted)["cause"] == "stopped by SIGTERM"
 
 
+def test_an_attempt_that_has_a_successor_ends_although_its_pods_run_on(
+    cluster: Cluster, platform: PlatformService, team: str
+) -> None:
+    """The fence alone: nobody takes anything from the first attempt but its number."""
+    seconds = 300
+    job = submitted(cluster, platform, team, seconds, attempts=2)
+    job.wait_checkpoints(0, 3)
+    running = {pod["metadata"]["uid"] for pod in job.pods() if pod["status"]["phase"] == "Running"}
+    successor = cluster.runs / job.id / "attempts" / "1"
+    successor.mkdir()
+    (successor / "claim.json").write_text(json.dumps({"number": 1}))  # as its launcher does
+    assert running <= {pod["metadata"]["uid"] for pod in job.pods()}
+    assert end_of(cluster, job)["cause"] == "superseded by attempt 2"
+    recorded = job.steps(0)
+    job.wait_phase("succeeded", seconds=300)
+    job.wait_archived()
+    assert job.steps(0) == recorded < seconds
+    assert job.attempts() == [0, 1, 2]
+    summary = job.summary()
+    assert summary["attempt"] == 2
+    assert recorded - 1 <= summary["resumed_from"] <= recorded
+    assert job.steps(2) == seconds - summary["resumed_from"]
+
+
 def end_of(cluster: Cluster, job: JobOnCluster) -> dict[str, object]:
     """How the first attempt ended, as its launcher recorded it."""
     file = cluster.runs / job.id / "attempts" / "0" / "exit.json"
