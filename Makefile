@@ -86,7 +86,7 @@ science: ## Optimise a stellarator from a rotating ellipse to above the publishe
 	@sh scripts/science.sh $(or $(PRESET),full)
 
 .PHONY: science-seeds
-science-seeds: ## The preset quick with ten seeds, and how often it beats the published score (about half an hour)
+science-seeds: ## The preset quick with ten seeds, and how often it beats the published score (about 25 minutes)
 	@sh scripts/science-seeds.sh
 
 .PHONY: science-loops
