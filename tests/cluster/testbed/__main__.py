@@ -12,13 +12,14 @@ from testbed.waiting import TestbedError
 _NEXT = """\
 
   export KUBECONFIG={kubeconfig}
-  {kubectl} get pods,rayjobs,workloads --all-namespaces
+  {kubectl} get nodes,applications,clusterqueues,rayjobs --all-namespaces
 
   GitOps repository  {repository}
   run directories    {runs}
   image of the probe {image}
   logs               {logs}
 
+  no service of the platform runs here: a job comes by a commit to that repository
   tests use this cluster while it is up:  .venv/bin/pytest tests/cluster
   its end:                                make cluster-down
 """
