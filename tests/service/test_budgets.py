@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,16 +14,19 @@ import pytest
 import yaml
 from backstage_double import BackstageDouble
 from foreign_writer import push
+from ray_fixture import eventually
 from service_world import ADA, EVE, OTHER_TEAM, TEAM, Service, content_of, settings_in
 
 from ml_platform import PlatformClient, ServiceUnavailableError
 from ml_platform.cli import app
 from ml_platform.cli.exit_code import run
+from ml_platform.cluster.interface import Observed
 from ml_platform.job import Phase
 from ml_platform.journal import SqliteJournal
 from ml_platform.launcher import now
 from ml_platform.render import OUTCOME
 from ml_platform.repository.git import PLATFORM
+from ml_platform.repository.orders import Receipt, Submission
 from ml_platform.state import Outcome
 from ml_platform.yaml_document import from_yaml, to_yaml
 
@@ -128,9 +129,8 @@ def test_many_at_once_do_not_each_get_what_is_left(paid: Service):
     assert _parts(paid) == (0, BUDGET, 0)
 
 
-def test_waiting_between_attempts_is_not_paid_for(paid: Service):
-    job = paid.submitted("one", max_duration="5h")["job_id"]
-    _submitted_before(paid, job, hours=5)
+def test_waiting_between_attempts_is_not_paid_for(paid: Service, monkeypatch: pytest.MonkeyPatch):
+    job = _pushed(paid, monkeypatch, hours=5)
     _record(paid, job, (-4, -3), (-0.5, 0))
     _end(paid, job, hours=4, attempts=2)
     assert _parts(paid)[0] == pytest.approx(1.5 * PRICE, abs=0.01)
@@ -138,20 +138,26 @@ def test_waiting_between_attempts_is_not_paid_for(paid: Service):
 
 def test_a_job_that_is_cancelled_before_it_ran_has_cost_nothing(paid: Service):
     job = paid.submitted("one", max_duration="5h")["job_id"]
+    sent_back = {"jobDeploymentStatus": "Suspended", "startTime": "2026-01-01T00:00:00Z"}
+    metadata = {"name": job, "namespace": TEAM, "uid": "u"}
+    paid.platform.journal.observe(job, Observed({"metadata": metadata, "status": sent_back}))
     row = paid.platform.journal.get(job)
-    admitted = replace(row, hops={**row.hops, "admitted": "2026-01-01T00:00:00+00:00"})
-    paid.platform.journal.get = lambda _: admitted  # type: ignore[method-assign]
+    assert row.phase is Phase.QUEUED and row.moment("admitted") is not None
     paid.cancel(job)
     assert _parts(paid) == (0, 0, BUDGET)
 
 
-def _submitted_before(service: Service, job_id: str, hours: float) -> None:
-    """No record from before the submission is believed, and a test has no hours to wait."""
-    known = service.platform.journal.get
-    row = known(job_id)
-    at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
-    earlier = replace(row, commits=[{**row.commits[0], "at": at}, *row.commits[1:]])
-    service.platform.journal.get = lambda name: earlier if name == job_id else known(name)  # type: ignore[method-assign]
+def _pushed(
+    service: Service, monkeypatch: pytest.MonkeyPatch, hours: float = 0, **files: bytes
+) -> str:
+    """A job that somebody has committed so long ago, past the platform, perhaps with other files."""
+    with PlatformClient(service.url, service.local_token) as client:
+        plan = client.plan_job("tiny", "v1", team=TEAM, max_duration="5h")
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", at.isoformat(timespec="seconds"))
+    push(service.git, {plan.path: plan.manifest.encode(), **files})
+    service.platform.take_over_from_git()
+    return Path(plan.path).stem
 
 
 @pytest.mark.parametrize("spoilt", ["", "[]", '{"time": "soon"}', '{"time": "2026-01-01"}', "{"])
@@ -231,28 +237,29 @@ def _call_as(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ML_PLATFORM_TOKEN", service.local_token)
 
 
-def test_a_submission_counts_until_its_commit_is_settled_whoever_gives_up(paid: Service):
+def test_a_submission_counts_until_its_commit_is_settled_whoever_gives_up(
+    paid: Service, monkeypatch: pytest.MonkeyPatch
+):
     platform = paid.platform
-    platform.committer.stop()  # nothing is settled any more, and new orders fail at once
+    platform.committer.stop()  # new orders fail at once
     assert paid.submit("one", max_duration="5h")["error"]["name"] == "ServiceUnavailableError"
     assert _parts(paid) == (0, 0, BUDGET)
-    held: list[Future[Any]] = []
-    platform.committer.submit = lambda _: held.append(Future()) or held[-1]  # type: ignore[method-assign]
-    caller = threading.Thread(target=lambda: paid.submit("two", max_duration="5h"))
+    held: list[Future[Receipt]] = []
+
+    def submit(_: Submission) -> Future[Receipt]:
+        held.append(Future())
+        return held[-1]
+
+    # A commit that takes as long as the test wants: Git cannot be held up while the rest goes on.
+    monkeypatch.setattr(platform.committer, "submit", submit)
     paid.client()
+    caller = threading.Thread(target=lambda: paid.submit("two", max_duration="5h"))
     caller.start()
-    _wait_for(lambda: held)
+    eventually(lambda: held)
     assert _parts(paid) == (0, BUDGET, 0)
     held[0].set_exception(ServiceUnavailableError("the disk is full"))
     caller.join(30)
     assert _parts(paid) == (0, 0, BUDGET)
-
-
-def _wait_for(check: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < until, "it does not come true"
-        time.sleep(0.02)
 
 
 def test_prices_are_those_of_the_commit_that_asked(paid: Service):
@@ -274,14 +281,14 @@ def test_amounts_of_another_currency_are_not_added_up(paid: Service):
     assert _parts(paid) == (0, 0, BUDGET)
 
 
-def test_a_job_without_a_price_at_its_commit_is_archived_all_the_same(paid: Service):
-    job = paid.submitted("one")["job_id"]
+def test_a_job_without_a_price_at_its_commit_is_archived_all_the_same(
+    paid: Service, monkeypatch: pytest.MonkeyPatch
+):
+    job = _pushed(paid, monkeypatch, **{"pools.yaml": b"pools: ["})
+    _end(paid, job, hours=1)
     row = paid.platform.journal.get(job)
-    unknown = [{**row.commits[0], "sha": "0" * 40}]
-    priced = paid.platform._priced  # what archives it asks this, and must get an answer
-    paid.platform.journal.get = lambda _: replace(row, commits=unknown)  # type: ignore[method-assign]
-    outcome = Outcome(phase=Phase.SUCCEEDED)
-    assert priced(job, outcome) == outcome
+    assert row.outcome is not None
+    assert (row.active, row.outcome.cost) == (False, None)
 
 
 def test_a_date_at_the_end_of_the_calendar_stops_nothing(paid: Service):

@@ -14,6 +14,10 @@ PYTHON = os.environ.get("STELLAR_MAIN_PYTHON", "")
 needs_python = pytest.mark.skipif(
     not PYTHON, reason="STELLAR_MAIN_PYTHON does not name a Python of the workload"
 )
+SCORE_PYTHON = os.environ.get("STELLAR_SCORE_PYTHON", "")
+needs_score_python = pytest.mark.skipif(
+    not SCORE_PYTHON, reason="STELLAR_SCORE_PYTHON does not name the evaluator's Python"
+)
 
 
 def answer(program: str, *arguments: str) -> Any:

@@ -1,7 +1,6 @@
 """workload.yaml, the stored designs and the code say the same."""
 
 import json
-import os
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from stellar_optimization.search.start import (
     rotating_ellipse,
     start_of,
 )
+from stellar_python import SCORE_PYTHON, needs_score_python
 
 DEFINITION = yaml.safe_load((DESIGNS.parent / "workload.yaml").read_text())
 SCHEMA = DEFINITION["parameters"]
@@ -179,10 +179,7 @@ def test_the_stored_designs_of_the_third_problem_are_feasible_and_score_as_a_set
     assert [hypervolume([one]) for one in front] == pytest.approx([s["score"] for s in high])
 
 
-@pytest.mark.skipif(
-    "STELLAR_SCORE_PYTHON" not in os.environ,
-    reason="STELLAR_SCORE_PYTHON does not name the evaluator's Python",
-)
+@needs_score_python
 def test_the_evaluator_gives_a_set_the_same_score() -> None:
     names = [name for name in design_names() if name.startswith("mhd_stable")]
     scores = [score for name in names for score in load_design(name).scores]
@@ -195,7 +192,7 @@ front = np.array(json.loads(sys.argv[1])) * [-1, 1]
 print(problems._hypervolume(X=front, reference_point=np.array([1.0, 20.0])))
 """
     said = subprocess.run(
-        [os.environ["STELLAR_SCORE_PYTHON"], "-c", program, json.dumps(front)],
+        [SCORE_PYTHON, "-c", program, json.dumps(front)],
         capture_output=True,
         text=True,
         check=True,

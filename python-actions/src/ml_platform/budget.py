@@ -68,8 +68,8 @@ class Held:
         if ended is None:
             return timedelta()
         seen: list[tuple[datetime, datetime]] = []
-        for at, end in attempts:
-            at = max(at, self.submitted)  # noqa: PLW2901
+        for claimed, end in attempts:
+            at = max(claimed, self.submitted)
             if at < ended and (not seen or at > seen[-1][0]):
                 seen.append((at, end or ended))
         if seen:  # a service that was started again has seen the newest admission only

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from ml_platform.errors import InputError, MlPlatformError, NotFoundError, ServiceUnavailableError
 from ml_platform.local.programs import check_service_port
 from ml_platform.service import actions_api, events_api, jobs_api, logs_api, site_api
+from ml_platform.service.asgi import Asgi, Receive, Scope, Send
 from ml_platform.service.auth import Authenticator, Verifier, write_token_file
 from ml_platform.service.backstage_tokens import BackstageTokens
 from ml_platform.service.cluster_tokens import ClusterTokens
@@ -32,10 +33,6 @@ log = logging.getLogger(__name__)
 # Probes carry no secrets and answer with none; everything else needs an identity.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 MAX_BODY = 2 * 2**20
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 jobs_by_phase = Gauge("ml_platform_jobs", "Jobs of the active set", ["phase"])
 team_budget = Gauge(

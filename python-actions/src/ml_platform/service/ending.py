@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from ml_platform.errors import ServiceUnavailableError
+from ml_platform.service.asgi import Asgi, Receive, Scope, Send
 from ml_platform.service.error_answer import error_answer
 
 log = logging.getLogger(__name__)
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ENDING = ServiceUnavailableError(
     "this replica of the service is being stopped", hint="try again in some seconds"
@@ -51,7 +48,7 @@ class Ending:
             except asyncio.CancelledError:  # only the server's end cancels a call
                 if begun:
                     return  # the server closes the connection, so that the answer breaks off
-            except Exception as error:
+            except Exception as error:  # whatever parts raise that are closed already
                 if begun or not self._over.is_set():
                     raise
                 log.info("%s was cut off by the end of this replica: %r", scope["path"], error)

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from typing import Any
 
 import httpx
 
 from ml_platform.errors import ServiceUnavailableError
+from ml_platform.service.asgi import Asgi, Receive, Scope, Send
 from ml_platform.service.error_answer import error_answer
 from ml_platform.service.leader import Leader
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # What a replica says about itself.
 OWN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
