@@ -76,6 +76,7 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
     """Trap T15 of docs/gitops.md; the job that has run is that of the test before, if there was one."""
     release_queue(cluster, guests_team)
     finished = _a_finished_job(cluster, platform, guests_team) if cluster.real_pods else None
+    unseen = _a_running_job(cluster, platform, guests_team) if cluster.real_pods else None
     hold_queue(cluster, guests_team)
     cancelled, open_job = (
         JobOnCluster(cluster, platform.submit(guests_team), guests_team) for _ in range(2)
@@ -84,7 +85,11 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
     first = open_job.wait_applied()
     cancelled.job.cancel()
     cancelled.wait_archived()
-    # The cluster is lost with all that was in it; Git is not.
+    platform.kill()
+    if unseen is not None:  # it ends while nobody is there to take it to the archive
+        done = lambda: unseen.status.get("jobDeploymentStatus") == "Complete"  # noqa: E731
+        wait_until(done, "the job is complete", 120, explain=lambda: str(unseen.status))
+    # The cluster is lost with all that was in it; Git is not, and the run directories are not.
     cluster.objects.delete("v1", "Namespace", guests_team)
     cluster.objects.delete("v1", "PersistentVolume", f"runs-{guests_team}")
     for application in (f"jobs-{guests_team}-000", f"team-{guests_team}"):
@@ -95,11 +100,24 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
     cluster.wait_team(guests_team)
     assert open_job.wait_applied(60) != first  # and not held: who does that by hand has lost it
     assert cancelled.rayjob is None
-    if finished is not None:
-        assert finished.rayjob is None
-        assert finished.job.status == "succeeded" and finished.attempts() == [0]
+    platform.start()
     open_job.job.cancel()
     open_job.wait_archived()
+    if finished is not None:
+        assert finished.rayjob is None
+        assert finished.job.refresh().status == "succeeded" and finished.attempts() == [0]
+    if unseen is not None:  # Git has it among the active ones: it was applied, and did nothing
+        unseen.wait_phase("succeeded")
+        unseen.wait_archived()
+        assert unseen.attempts() == [0, 1] and unseen.steps(1) == 0
+        assert unseen.summary()["attempt"] == 0
+        assert "attempt 1 finished this job" in unseen.job.logs(attempt=1)
+
+
+def _a_running_job(cluster: Cluster, platform: PlatformService, team: str) -> JobOnCluster:
+    job = JobOnCluster(cluster, platform.submit(team, parameters={"seconds": 20}), team)
+    job.wait_checkpoints(0, 1)
+    return job
 
 
 def _a_finished_job(cluster: Cluster, platform: PlatformService, team: str) -> JobOnCluster:

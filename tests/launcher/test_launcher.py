@@ -13,6 +13,8 @@ import psutil
 import pytest
 from ray_fixture import eventually
 
+from ml_platform.launcher import claim, done_by, open_folder, record_exit
+
 Start = Callable[..., "subprocess.Popen[str]"]
 FOREVER = "import time, os; print('ready', os.getpid(), flush=True); time.sleep(600)"
 
@@ -249,3 +251,68 @@ def test_a_program_that_is_not_there_is_named(start: Start, run_dir: Path) -> No
     assert process.returncode == 127
     cause = record(run_dir, 0, "exit.json")["cause"]
     assert cause == "cannot start no-such-program: No such file or directory"
+
+
+def test_a_job_that_an_earlier_attempt_finished_is_not_run_again(
+    start: Start, run_dir: Path
+) -> None:
+    start("python", "-c", "print('first')").communicate(timeout=30)
+    for number in (1, 2):  # nor does the one that did nothing hide what was done before it
+        again = start("python", "-c", "raise RuntimeError('a second time')")
+        out, _ = again.communicate(timeout=30)
+        assert again.returncode == 0
+        assert out == "launcher: attempt 1 finished this job: there is nothing left to run\n"
+        assert (run_dir / "logs" / f"{number}.log").read_text() == out
+        end = record(run_dir, number, "exit.json")
+        assert (end["code"], end["signal"], end["cause"]) == (0, None, "exit code 0")
+    assert (run_dir / "logs" / "0.log").read_text() == "first\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise SystemExit(1)",
+        # It saves its state and ends with 0 when it is told to, a moment before the launcher hears of it.
+        "import os, subprocess, sys\n"
+        "late = f'sleep 0.2; kill -TERM {os.getppid()}'\n"
+        "subprocess.Popen(['sh', '-c', late], start_new_session=True)\n"
+        "sys.exit(0)",
+    ],
+    ids=["failed", "stopped"],
+)
+def test_a_job_that_no_attempt_has_finished_is_run_again(
+    start: Start, run_dir: Path, code: str
+) -> None:
+    start("python", "-c", code).communicate(timeout=30)
+    again = start("python", "-c", "print('goes on')")
+    out, _ = again.communicate(timeout=30)
+    assert (again.returncode, out) == (0, "goes on\n")
+    assert record(run_dir, 0, "exit.json")["cause"] != "exit code 0"
+
+
+def test_an_attempt_that_has_a_successor_has_not_finished_the_job(
+    start: Start, run_dir: Path
+) -> None:
+    code = (
+        "import os, pathlib\n"
+        "later = pathlib.Path(os.environ['DIR']) / 'attempts' / '1'\n"
+        "later.mkdir()\n"
+        "(later / 'claim.json').write_text('{}')"
+    )
+    process = start("python", "-c", code, DIR=str(run_dir))
+    process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert record(run_dir, 0, "exit.json")["cause"] == "superseded by attempt 2"
+
+
+@pytest.mark.parametrize("store", ["file", "memory"])
+def test_what_finished_a_job_is_found_in_every_kind_of_store(tmp_path: Path, store: str) -> None:
+    folder = open_folder(tmp_path.as_uri() if store == "file" else f"memory:/{tmp_path}")
+    assert [claim(folder), claim(folder)] == [0, 1]
+    assert done_by(folder, 1) is None
+    record_exit(folder, 0, None, "stopped by SIGTERM")
+    folder.create("attempts/1/exit.json", b"[")
+    assert done_by(folder, claim(folder)) is None
+    record_exit(folder, 2, 0, "exit code 0")
+    assert done_by(folder, 2) is None
+    assert done_by(folder, claim(folder)) == 2

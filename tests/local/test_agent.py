@@ -32,6 +32,18 @@ def test_a_committed_job_runs_and_is_archived_with_its_summary(world: World) -> 
     assert [claim["submission"] for claim in world.claims(job_id)] == [f"{job_id}-0"]
 
 
+def test_a_job_that_had_finished_before_the_state_was_lost_is_not_run_again(world: World) -> None:
+    """Git still has it among the active ones, and its run directory is there."""
+    job_id = world.submit("done", "raise RuntimeError('a second time')")
+    first = world.run_dir(job_id) / "attempts" / "0"
+    first.mkdir(parents=True)
+    (first / "claim.json").write_text('{"submission": "of another time"}')
+    (first / "exit.json").write_text('{"code": 0, "cause": "exit code 0"}')
+    world.start_agent()
+    assert eventually(lambda: world.archived(job_id))["phase"] == "succeeded"
+    assert [claim["submission"] for claim in world.claims(job_id)][1:] == [f"{job_id}-0"]
+
+
 def test_the_next_job_waits_in_words_until_the_machine_is_free(world: World) -> None:
     world.start_agent()
     first = world.submit("first", HELD, workers=2)

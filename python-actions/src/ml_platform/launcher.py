@@ -9,7 +9,8 @@ imports. Standard library only; fsspec is imported when JOB_DIR is not a local f
 
 It claims the next number in JOB_DIR by an atomic create, since neither KubeRay nor Kueue gives one
 and an old attempt can live on beside its successor; runs the command; copies its output to
-`logs/<number>.log`; and records how it ended in `attempts/<number>/exit.json`.
+`logs/<number>.log`; and records how it ended in `attempts/<number>/exit.json`. Where an earlier
+attempt came to its own end with exit code 0 the job is done, and the command is not run again.
 Exit code: the command's, 128 + n for signal n, 75 when a later attempt took over.
 """
 
@@ -43,6 +44,9 @@ STOP_POLL_SECONDS = 0.1
 CHUNK_BYTES, CHUNK_SECONDS = 1 << 20, 5.0
 TAIL_BYTES = 1 << 16
 ORPHAN_GRACE_SECONDS = 2.0
+# How long after the command's end a signal may still arrive that ended it.
+LATE_SIGNAL_SECONDS = {-signal.SIGTERM: 1.0, 0: 0.5}
+DONE = "exit code 0"  # the cause, where nobody stopped the command
 PR_SET_PDEATHSIG = 1
 
 
@@ -52,6 +56,9 @@ class Folder(Protocol):
     def claimed(self) -> list[int]: ...
 
     def exists(self, path: str) -> bool: ...
+
+    def read(self, path: str) -> bytes:
+        """Raises FileNotFoundError."""
 
     def create(self, path: str, content: bytes) -> None:
         """Write a new file, complete or not at all; raises FileExistsError when there is one."""
@@ -73,6 +80,9 @@ class LocalFolder:
 
     def exists(self, path: str) -> bool:
         return (self._path / path).exists()
+
+    def read(self, path: str) -> bytes:
+        return (self._path / path).read_bytes()
 
     def create(self, path: str, content: bytes) -> None:
         target = self._path / path
@@ -111,6 +121,9 @@ class ObjectFolder:
     def exists(self, path: str) -> bool:
         self._files.invalidate_cache()
         return bool(self._files.exists(f"{self._root}/{path}"))
+
+    def read(self, path: str) -> bytes:
+        return bytes(self._files.cat_file(f"{self._root}/{path}"))
 
     def create(self, path: str, content: bytes) -> None:
         self._files.pipe_file(f"{self._root}/{path}", content, mode="create")
@@ -179,6 +192,31 @@ def claim(folder: Folder) -> int:
             return number
         except FileExistsError:
             number += 1
+
+
+def done_by(folder: Folder, number: int) -> int | None:
+    """The attempt before this one that finished the job, if one did.
+
+    Whoever starts attempts may have missed it: a head that was lost just after the end, a cluster
+    that was made anew from Git before the end reached the archive.
+    """
+    for earlier in sorted(folder.claimed()):
+        if earlier < number:
+            with contextlib.suppress(FileNotFoundError, ValueError, AttributeError):
+                end = json.loads(folder.read(f"attempts/{earlier}/exit.json"))
+                if end.get("code") == 0 and end.get("cause") == DONE:
+                    return earlier
+    return None
+
+
+def leave_out(folder: Folder, number: int, earlier: int) -> None:
+    """End an attempt of a job that is done."""
+    text = f"attempt {earlier + 1} finished this job: there is nothing left to run"  # from 1
+    complain(text)
+    with contextlib.suppress(Exception):  # the log is for people; the record counts
+        folder.append(f"logs/{number}.log", f"launcher: {text}\n".encode())
+        folder.flush(force=True)
+    record_exit(folder, number, 0, DONE)
 
 
 def environment(root: Path, number: int) -> dict[str, str]:
@@ -300,6 +338,9 @@ class Attempt:
     ) -> None:
         self._folder, self._number, self._parent = folder, number, os.getppid()
         self._events = events
+        # Numbers are claimed without gaps, so that one look is enough.
+        self._successor = f"attempts/{number + 1}/claim.json"
+        self._superseded = f"superseded by attempt {number + 2}"  # from 1
         self._child = start(argv, root, number)
         self._guard = guard(self._child.pid)
         assert self._child.stdout is not None
@@ -309,7 +350,7 @@ class Attempt:
 
     def run(self) -> int:
         """Wait for the end, record it, and return the launcher's exit code."""
-        stopped = self._wait()
+        stopped = self._wait() or self._fenced()
         kill_group(self._child.pid)  # what the command left behind
         self._output.finish()
         returned = self._child.returncode
@@ -346,9 +387,15 @@ class Attempt:
 
     def _late_reason(self) -> str | None:
         """Ray sends SIGTERM to the command too, which may end before the launcher hears of it."""
-        patience = 1.0 if self._child.returncode == -signal.SIGTERM else 0.0
+        patience = LATE_SIGNAL_SECONDS.get(self._child.returncode, 0.0)
         with contextlib.suppress(queue.Empty):
             return self._events.get(timeout=patience)
+        return None
+
+    def _fenced(self) -> str | None:
+        """An attempt that has a successor has not finished the job, whatever its command says."""
+        with contextlib.suppress(Exception):  # no answer: it is taken to be the last one
+            return self._superseded if self._folder.exists(self._successor) else None
         return None
 
     def _wait_for_exit(self) -> None:
@@ -356,13 +403,11 @@ class Attempt:
         self._events.put("")
 
     def _watch_successor(self) -> None:
-        # Numbers are claimed without gaps, so that one look is enough.
-        successor = f"attempts/{self._number + 1}/claim.json"
         failing = False
         while True:
             try:
-                if self._folder.exists(successor):
-                    self._events.put(f"superseded by attempt {self._number + 2}")  # from 1
+                if self._folder.exists(self._successor):
+                    self._events.put(self._superseded)
                     return
                 failing = False
             except Exception as error:
@@ -383,7 +428,7 @@ def describe(returned: int, tail: bytes) -> str:
         hint = " (out of memory?)" if -returned == signal.SIGKILL else ""
         return f"killed by signal {-returned}{hint}"
     if returned == 0:
-        return "exit code 0"
+        return DONE
     said = last_words(tail.decode(errors="replace"))
     return f"exit code {returned}: {said}" if said else f"exit code {returned}"
 
@@ -451,9 +496,13 @@ def main(argv: list[str]) -> int:
     try:
         folder = open_folder(os.environ["JOB_DIR"])
         number = claim(folder)
+        earlier = done_by(folder, number)
     except Exception as error:  # fsspec's stores raise what they like
         complain(f"cannot use JOB_DIR {os.environ['JOB_DIR']}: {error}")
         return NO_FOLDER
+    if earlier is not None:
+        leave_out(folder, number, earlier)
+        return 0
     try:
         attempt = Attempt(argv[1:], root, folder, number, events)
     except OSError as error:
