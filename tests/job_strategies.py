@@ -5,10 +5,18 @@
 from __future__ import annotations
 
 import string
+from datetime import date
 
 from hypothesis import strategies as st
 
-from ml_platform.job import HeadResources, JobSpec, Priority, refuse_control_characters
+from ml_platform.job import (
+    HeadResources,
+    JobSpec,
+    Priority,
+    job_id,
+    key_hash,
+    refuse_control_characters,
+)
 from ml_platform.render import Identity
 
 NASTY = (
@@ -40,14 +48,24 @@ JSON = st.recursive(
 )
 MEMORY = st.sampled_from(["1Mi", "512Mi", "2Gi", "9999999Gi"])
 LABELS = st.from_regex(r"\A[a-z]([-a-z0-9]{0,20}[a-z0-9])?\Z")
+NAMES = st.from_regex(
+    r"\A[a-z]([-a-z0-9]{0,29}[a-z0-9])?\Z"
+)  # the longest that fit into a job's id
 ENV_NAMES = st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,20}\Z").map(lambda name: f"X_{name}")
 IDENTITY = Identity("job-20260101-abcdef", "user:default/ada", "0" * 64, "1" * 64)
+
+
+# As `service/user_reference.py` makes them: people, and accounts of the cluster.
+OWNERS = st.from_regex(
+    r"\Auser:[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?/[a-z0-9]([-a-z0-9._]{0,40}[a-z0-9])?\Z"
+)
+DAYS = st.dates(date(2026, 1, 1), date(2099, 12, 31))
 
 
 @st.composite
 def job_specs(draw: st.DrawFn) -> JobSpec:
     return JobSpec(
-        name=draw(LABELS),
+        name=draw(NAMES),
         team=draw(LABELS),
         workload=draw(st.from_regex(r"\A[a-z]([a-z0-9_]{0,20}[a-z0-9])?\Z")),
         version=draw(st.text(string.ascii_letters, min_size=1, max_size=20)),
@@ -68,3 +86,11 @@ def job_specs(draw: st.DrawFn) -> JobSpec:
         resume_from=draw(st.none() | st.just("old-20260101-abcdef")),
         tags=tuple(draw(st.lists(st.from_regex(r"\A[a-z0-9]{1,10}\Z"), max_size=3))),
     )
+
+
+@st.composite
+def submitted_jobs(draw: st.DrawFn) -> tuple[JobSpec, Identity]:
+    """A job with who asked for it, under which key and on which day."""
+    spec, owner, key = draw(job_specs()), draw(OWNERS), draw(st.text(min_size=1, max_size=40))
+    hashed = key_hash(owner, key)
+    return spec, Identity(job_id(spec.name, draw(DAYS), hashed), owner, hashed, "1" * 64)

@@ -229,6 +229,19 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
         _set_security(_worker, seccompProfile={"type": "Unconfined"}),
         "takes nothing back",
     ),
+    "another group in a container": (_set_security(_head, runAsGroup=0), "takes nothing back"),
+    "all of /proc in a container": (
+        _set_security(_worker, procMount="Unmasked"),
+        "takes nothing back",
+    ),
+    "another SELinux type": (
+        _set_security(_submitter, seLinuxOptions={"type": "spc_t"}),
+        "takes nothing back",
+    ),
+    "no AppArmor": (
+        _set_security(_worker, appArmorProfile={"type": "Unconfined"}),
+        "takes nothing back",
+    ),
     "another service account": (_set(_worker, serviceAccountName="default"), "account ray"),
     "the account's token": (_set(_head, automountServiceAccountToken=True), "account ray"),
     "a second container": (
@@ -269,6 +282,10 @@ BAD: dict[str, tuple[Callable[[Manifest], None], str]] = {
         "disable-provisioned-head-restart",
     ),
     "a head that restarts in place": (_set(_head, restartPolicy="Always"), "restartPolicy Never"),
+    "a submitter that restarts in place": (
+        _set(_submitter, restartPolicy="OnFailure"),
+        "restartPolicy Never",
+    ),
     "no token": (_set_cluster(authOptions={"mode": "disabled"}), "authOptions.mode must be token"),
     "a token left to the default": (
         lambda m: m["spec"]["rayClusterSpec"].pop("authOptions"),

@@ -21,12 +21,12 @@ from admission_world import (
 from bad_manifests import BAD
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from job_strategies import IDENTITY, job_specs
+from job_strategies import submitted_jobs
 from testbed.objects import Objects
 
 from ml_platform.job import JobSpec
 from ml_platform.pod_template import RunStorage
-from ml_platform.render import render
+from ml_platform.render import Identity, render
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +56,23 @@ def test_all_policies_are_in_force_and_their_expressions_fit_the_types(admin: Ob
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
-    spec=job_specs(),
+    job=submitted_jobs(),
     runs=st.sampled_from([BUCKET, VOLUME]),
     machine=st.fixed_dictionaries({"gpus": st.integers(0, 8), "spot": st.booleans()}),
 )
 def test_everything_that_the_platform_can_write_is_taken(
-    spec: JobSpec,
+    job: tuple[JobSpec, Identity],
     runs: RunStorage,
     machine: dict[str, Any],
     admin: Objects,
     team: str,
     registry: str,
 ):
+    spec, identity = job
     image = spec.image.replace("registry.example.org", registry)
     pool = NOWHERE.model_copy(update={"name": spec.pool, **machine})
     spec = spec.model_copy(update={"team": team, "image": image})
-    admin.create(render(spec, IDENTITY, pool, runs), dry_run=True)
+    admin.create(render(spec, identity, pool, runs), dry_run=True)
 
 
 @pytest.mark.parametrize("wrong", BAD)
