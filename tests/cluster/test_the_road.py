@@ -105,7 +105,7 @@ def test_a_cluster_rebuilt_from_git_runs_nothing_that_had_ended(
     open_job.wait_archived()
     if finished is not None:
         assert finished.rayjob is None
-        assert finished.job.refresh().status == "succeeded" and finished.attempts() == [0]
+        assert finished.job.status == "succeeded" and finished.attempts() == [0]
     if unseen is not None:  # Git has it among the active ones: it was applied, and did nothing
         unseen.wait_phase("succeeded")
         unseen.wait_archived()
