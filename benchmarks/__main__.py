@@ -6,7 +6,15 @@ import importlib
 import sys
 
 # By hand: to add a benchmark, write its file with a docstring and `run() -> Report`, and name it here.
-BENCHMARKS = ("submit", "bridge", "local_start", "commit_to_rayjob", "scale_kwok", "science")
+BENCHMARKS = (
+    "submit",
+    "bridge",
+    "local_start",
+    "commit_to_rayjob",
+    "scale_kwok",
+    "science",
+    "convergence",
+)
 
 
 def main(arguments: list[str]) -> int:

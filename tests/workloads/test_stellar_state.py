@@ -28,8 +28,9 @@ def _reach(state: State, index: int, elongation: float, violation: float = 0.0) 
     search.shape = [4.0 * (1 + violation), -0.6, 0.4]
 
 
-def _low(**changes: Any) -> dict[str, Any]:
+def _low(axis: float = 0.28, **changes: Any) -> dict[str, Any]:
     result = {"error": None, "violations": [0.0, 0.0, 0.0], "feasible": True, "score": 0.95}
+    result["metrics"] = {"axis_rotational_transform_over_n_field_periods": axis}
     return {**result, **changes}
 
 
@@ -217,6 +218,19 @@ def test_a_design_that_promises_much_less_waits_until_the_better_ones_have_faile
     assert state.wave(Parameters(scores=2)) == [good]
     good.high = _low(error="did not converge", feasible=False)
     assert state.wave(Parameters(scores=2)) == [poor]
+
+
+def test_a_design_that_the_evaluator_is_unlikely_to_solve_waits_until_nothing_else_is_left(
+    state: State,
+) -> None:
+    unlikely = _candidate(1.20, low=_low(axis=0.288))
+    refused = _candidate(1.24, low=_low(error="did not converge", feasible=False, score=None))
+    likely, worse = _candidate(1.25, low=_low(axis=0.287)), _candidate(1.31, search=1, low=_low())
+    state.candidates += [unlikely, refused, likely, worse]
+    assert state.wave(Parameters(scores=4)) == [likely, refused]
+    for done in (likely, refused, worse):
+        done.high = _low(error="did not converge", feasible=False)
+    assert state.wave(Parameters(scores=4)) == [unlikely]
 
 
 def test_after_an_official_score_only_what_may_beat_it_is_scored(state: State) -> None:

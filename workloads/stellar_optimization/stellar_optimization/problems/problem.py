@@ -46,7 +46,9 @@ class Problem:
     range of the objective; start: the usual one; of_a_set: whether feasible designs are scored together;
     elastic: whether its starts are far from feasible, so that the search must weigh violations against each
     other; extra_modes: of the search's equilibria, beyond those of the boundary; largest_box: change of a
-    scaled variable in one call of SLSQP; price: what a violation of 1 weighs in the objective's unit.
+    scaled variable in one call of SLSQP; price: what a violation of 1 weighs in the objective's unit;
+    axis_limit: of the transform on axis per field period at low fidelity, above which the evaluator has
+    not been seen to converge at high.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Problem:
     extra_modes: int = 2
     largest_box: float = 0.15
     price: float = 10.0
+    axis_limit: float | None = None
 
     @property
     def quantities(self) -> list[str]:

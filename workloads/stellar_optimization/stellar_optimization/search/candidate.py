@@ -80,6 +80,15 @@ class Candidate:
         )
 
     @property
+    def unlikely(self) -> bool:
+        """Whether low fidelity shows what designs have that high fidelity does not solve."""
+        limit = problem_of(self.problem).axis_limit
+        if limit is None or self.low is None or self.low["error"] is not None:
+            return False
+        axis: float = self.low["metrics"]["axis_rotational_transform_over_n_field_periods"]
+        return axis > limit
+
+    @property
     def low_score(self) -> float:
         """Score at low fidelity; 0 without one."""
         return self.low["score"] or 0.0 if self.low else 0.0
