@@ -116,7 +116,7 @@ def test_a_run_that_was_killed_and_ended_gives_the_same_result(tmp_path: Path) -
     log = Attempt(killed, 2).finish()
 
     assert code == 143
-    assert "2 of 2 batches were solved before" in log and "of 20 rounds of training" in log
+    assert "3 of 3 batches were solved before" in log and "of 20 rounds of training" in log
     summary = "results/summary.json"
     assert (killed / summary).read_text() == (tmp_path / "alone" / summary).read_text()
     pictures = {path.name for path in (killed / "results").glob("*.png")}

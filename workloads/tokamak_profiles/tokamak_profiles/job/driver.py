@@ -14,7 +14,7 @@ import ray
 
 from tokamak_profiles.job.attempt import Attempt
 from tokamak_profiles.job.run_directory import RunDirectory
-from tokamak_profiles.learning.evaluation import Evaluation, evaluate
+from tokamak_profiles.learning.evaluation import Evaluation, evaluate, to_solve
 from tokamak_profiles.learning.rows import Rows, batches, solve_batch
 from tokamak_profiles.learning.training import ROUNDS, Record, train
 
@@ -36,13 +36,15 @@ class Driver:
 
     def __init__(self, attempt: Attempt, files: RunDirectory) -> None:
         self.attempt, self.files = attempt, files
-        self._asked = batches(attempt.parameters.rows, attempt.parameters.seed)
+        given = attempt.parameters
+        # The last batch is what is shown, and not learnt from.
+        self._asked = [*batches(given.rows, given.seed), to_solve(given)]
         self._terminated = False
 
     def run(self) -> tuple[Rows, Record, Evaluation]:
         """Raises Superseded or Terminated when told to end."""
         signal.signal(signal.SIGTERM, self._terminate)
-        rows = self._solved_rows()
+        rows, shown = self._solved_rows()
         first_step = len(self._asked)
         record = Record(self.files)
         if record.round:
@@ -50,13 +52,13 @@ class Driver:
         if record.round < ROUNDS:
             self._train(rows, record, first_step)
             record = Record(self.files)
-        stored = record.members(self.attempt.parameters.members)
-        evaluation = self._get(evaluate.remote(rows, stored, self.attempt.parameters), "evaluating")
+        given = self.attempt.parameters
+        evaluation = evaluate(rows, shown, *record.predictions(given.members), given)
         self._last_metrics(evaluation, record, first_step + ROUNDS + 1)
         return rows, record, evaluation
 
-    def _solved_rows(self) -> Rows:
-        """All operating points, solved; those that an earlier attempt solved are read."""
+    def _solved_rows(self) -> tuple[Rows, Rows]:
+        """All operating points and what is shown, solved; what an earlier attempt solved is read."""
         found = {
             number: Rows.from_bytes(self.files.read(path))
             for path, (_, number) in self.files.checkpoints(BATCH_FILE).items()
@@ -64,7 +66,9 @@ class Driver:
         if found:
             print(f"{len(found)} of {len(self._asked)} batches were solved before", flush=True)
         else:
-            print("solving; compiling takes a quarter of a minute on an idle machine", flush=True)
+            print(
+                "solving; the first job on a machine compiles for a quarter of a minute", flush=True
+            )
         waiting = [number for number in range(len(self._asked)) if number not in found]
         running: dict[Any, int] = {}
         while waiting or running:
@@ -77,14 +81,17 @@ class Driver:
                 number = running.pop(reference)
                 found[number] = ray.get(reference)
                 self.files.write_checkpoint(f"rows-{number:06d}.npz", found[number].to_bytes())
-                self._report_rows(list(found.values()))
+                self._report_rows(found)
+        shown = found.pop(len(self._asked) - 1)
         rows = Rows.joined([found[number] for number in sorted(found)])
         if (unsolved := float((~rows.solved).mean())) > MOST_UNSOLVED:
             raise RuntimeError(f"{unsolved:.0%} of the operating points have no solution")
-        return rows
+        return rows, shown
 
-    def _report_rows(self, found: list[Rows]) -> None:
-        solved = np.concatenate([part.solved for part in found])
+    def _report_rows(self, found: dict[int, Rows]) -> None:
+        learnt = range(len(self._asked) - 1)
+        parts = [part.solved for number, part in found.items() if number in learnt]
+        solved = np.concatenate([np.zeros(0, bool), *parts])
         count = {"rows_solved": int(solved.sum()), "rows_unsolved": int((~solved).sum())}
         self.files.write_metrics({"step": len(found), "time": time.time(), **count})
         print(
@@ -129,12 +136,6 @@ class Driver:
         if scenario.solved[0]:
             row["fusion_gain"] = float(scenario.fusion_power[0] / scenario.points[0, 0])
         self.files.write_metrics(row)
-
-    def _get(self, reference: Any, activity: str) -> Any:
-        """ray.get alone would not hear of SIGTERM."""
-        while not ray.wait([reference], timeout=ATTENTION)[0]:
-            self._check(activity)
-        return ray.get(reference)
 
     def _check(self, activity: str) -> None:
         if self._terminated:

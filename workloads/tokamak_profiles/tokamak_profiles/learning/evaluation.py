@@ -1,13 +1,16 @@
-"""What the trained ensemble knows: held-out rows, the scenario, and a map of the fusion gain."""
+"""What the trained ensemble knows: held-out rows, the scenario, and a map of the fusion gain.
+
+Without JAX: the scenario and some points of the map are solved as one batch more of rows, and what is to
+be predicted is asked of the networks while they are trained.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-import ray
 
 from tokamak_profiles.job.parameters import Parameters, domain
 from tokamak_profiles.learning.errors import ensemble_mean
-from tokamak_profiles.learning.rows import BATCH, Rows, solve_rows
+from tokamak_profiles.learning.rows import BATCH, Rows
 
 MAP_POINTS = 33  # of the map, in each direction
 CHECKS = 5  # of the map's points in each direction that are solved too
@@ -29,41 +32,42 @@ class Evaluation:
     checked: Rows  # some points of the map, solved
 
 
-@ray.remote(num_cpus=1)
-def evaluate(rows: Rows, members: list[bytes], given: Parameters) -> Evaluation:
-    """Predict and, where it is to be compared, solve."""
-    from tokamak_profiles.learning.network import Learner, fusion_powers
-
-    learners = []
-    for content in members:
-        learner = Learner(rows.training(), given.hidden, given.updates, (given.seed, 0))
-        learner.load(content)
-        learners.append(learner)
-
-    def predict(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        temperature = np.stack([learner.temperature(points) for learner in learners])
-        return temperature, np.stack([fusion_powers(points, one) for one in temperature])
-
-    scenario = np.array([given.scenario], dtype=np.float32)
-    heating, pedestal, grid = _map(scenario[0], MAP_POINTS)
+def to_solve(given: Parameters) -> np.ndarray:
+    """The scenario and the map's checks, filled up to a batch of rows, (BATCH, 8)."""
+    scenario = _scenario(given)
     _, _, checks = _map(scenario[0], CHECKS)
     asked = np.concatenate([scenario, checks])
-    filled = np.concatenate([asked, np.repeat(scenario, BATCH - len(asked), axis=0)])
-    solved = solve_rows(filled)
-    held_out, held_out_power = predict(rows.held_out().points)
-    temperature, power = predict(scenario)
-    gain = ensemble_mean(predict(grid)[1]) / grid[:, HEATING]
+    return np.concatenate([asked, np.repeat(scenario, BATCH - len(asked), axis=0)])
+
+
+def to_predict(rows: Rows, given: Parameters) -> np.ndarray:
+    """Held-out points, the scenario, the map's points, (points, 8)."""
+    scenario = _scenario(given)
+    return np.concatenate([rows.held_out().points, scenario, _map(scenario[0], MAP_POINTS)[2]])
+
+
+def evaluate(
+    rows: Rows, solved: Rows, temperature: np.ndarray, power: np.ndarray, given: Parameters
+) -> Evaluation:
+    """From what was solved of `to_solve` and predicted of `to_predict`, members first."""
+    heating, pedestal, grid = _map(_scenario(given)[0], MAP_POINTS)
+    scenario = len(rows.held_out().points)  # its place
+    gain = ensemble_mean(power[:, scenario + 1 :]) / grid[:, HEATING]
     return Evaluation(
-        held_out,
-        held_out_power,
+        temperature[:, :scenario],
+        power[:, :scenario],
         solved.chosen(np.array([0])),
-        temperature[:, 0],
-        power[:, 0],
+        temperature[:, scenario],
+        power[:, scenario],
         heating,
         pedestal,
         gain.reshape(MAP_POINTS, MAP_POINTS),
-        solved.chosen(np.arange(1, len(asked))),
+        solved.chosen(np.arange(1, 1 + CHECKS**2)),
     )
+
+
+def _scenario(given: Parameters) -> np.ndarray:
+    return np.array([given.scenario], dtype=np.float32)
 
 
 def _map(scenario: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -38,6 +38,7 @@ class Learner:
         self.layers = _initial_layers(jax.random.fold_in(jax.random.key(seed[0]), seed[1]), hidden)
         self._state = self._optimiser.init(self.layers)
         self._advance = jax.jit(self._updates, static_argnums=2)
+        self._temperature = jax.jit(lambda layers, points: jnp.exp(self._predict(layers, points)))
 
     def train(self, updates: int) -> float:
         """Make so many updates; returns the loss before the last: the mean square of the error of
@@ -47,7 +48,7 @@ class Learner:
 
     def temperature(self, points: np.ndarray) -> np.ndarray:
         """keV on the nodes, (rows, 2, nodes), of `points`, (rows, 8)."""
-        return np.asarray(jnp.exp(self._predict(self.layers, jnp.asarray(points))))
+        return np.asarray(self._temperature(self.layers, jnp.asarray(points)))
 
     def to_bytes(self) -> bytes:
         """Weights and optimiser, for `load`."""
@@ -86,8 +87,13 @@ class Learner:
 
 def fusion_powers(points: np.ndarray, temperature: np.ndarray) -> np.ndarray:
     """MW inside the boundary, (rows,), of points (rows, 8) at temperatures (rows, 2, nodes)."""
-    power = jax.vmap(lambda point, profile: fusion_power(OperatingPoint(*point), profile))
-    return np.asarray(power(jnp.asarray(points), jnp.asarray(temperature)))
+    return np.asarray(_fusion_powers(jnp.asarray(points), jnp.asarray(temperature)))
+
+
+@jax.jit
+@jax.vmap
+def _fusion_powers(point: jax.Array, temperature: jax.Array) -> jax.Array:
+    return fusion_power(OperatingPoint(*point), temperature)
 
 
 def _initial_layers(key: jax.Array, hidden: int) -> Layers:

@@ -8,6 +8,7 @@ import ray
 from scipy.stats import qmc
 
 from tokamak_profiles.job.parameters import domain
+from tokamak_profiles.learning.compiled import keep_compiled
 
 BATCH = 32  # points per Ray task
 HELD_OUT = 5  # each fifth row is never trained on
@@ -62,6 +63,7 @@ def batches(rows: int, seed: int) -> list[np.ndarray]:
 def solve_rows(points: np.ndarray) -> Rows:
     """Solve each of `points`, (rows, 8), by JAX in this process."""
     # JAX belongs to workers alone: the driver imports this file and stays small.
+    keep_compiled()
     from tokamak_profiles.physics.machine import OperatingPoint
     from tokamak_profiles.physics.solver import TOLERANCE, solve
 

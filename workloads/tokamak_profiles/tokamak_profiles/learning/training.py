@@ -1,5 +1,6 @@
 """Training with Ray Train: each worker trains its share of the ensemble's members."""
 
+import io
 import json
 import os
 import tempfile
@@ -15,7 +16,9 @@ from ray.train.v2.jax import JaxTrainer
 
 from tokamak_profiles.job.attempt import Attempt
 from tokamak_profiles.job.run_directory import RunDirectory
+from tokamak_profiles.learning.compiled import keep_compiled
 from tokamak_profiles.learning.errors import gain_error, spread, temperature_error
+from tokamak_profiles.learning.evaluation import to_predict
 from tokamak_profiles.learning.rows import Rows
 
 ROUNDS = 20  # of updates; after each the members are stored and compared with held-out rows
@@ -40,6 +43,18 @@ class Record:
         self.round: int = content["round"]
         self.history: list[dict[str, float]] = content["history"]
         self._folder: str = content.get("folder", "")
+
+    def predictions(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Temperatures and fusion powers that the members predicted of `to_predict`, members first."""
+        return tuple(  # type: ignore[return-value]
+            np.stack(
+                [
+                    np.load(io.BytesIO(self._files.read(f"{self._folder}/{name(index)}")))
+                    for index in range(count)
+                ]
+            )
+            for name in (_prediction, _power)
+        )
 
     def members(self, count: int) -> list[bytes]:
         """The stored members, for Learner.load; none before the first round."""
@@ -88,6 +103,8 @@ class Recorder(UserCallback):
                 [np.load(Path(folder) / _prediction(index)) for index in range(self._members)]
             )
             powers = np.stack([np.load(Path(folder) / _power(i)) for i in range(self._members)])
+        count = len(rows.points)  # they come first
+        predicted, powers = predicted[:, :count], powers[:, :count]
         return {
             "temperature_error": temperature_error(predicted, rows),
             "gain_error": gain_error(powers, rows),
@@ -107,7 +124,7 @@ def train(attempt: Attempt, rows: Rows, resume: Record, first_step: int) -> None
         _train_members,
         train_loop_config={
             "training": rows.training(),
-            "held_out": rows.held_out(),
+            "to_predict": to_predict(rows, given),
             "members": given.members,
             "hidden": given.hidden,
             "updates": updates_per_round(given.updates),
@@ -136,6 +153,7 @@ def updates_per_round(updates: int) -> int:
 
 def _train_members(config: dict[str, Any]) -> None:
     """What each worker of Ray Train runs."""
+    keep_compiled()
     from tokamak_profiles.learning.network import Learner, fusion_powers
 
     context = ray.train.get_context()
@@ -153,7 +171,7 @@ def _train_members(config: dict[str, Any]) -> None:
     for index, learner in learners.items():
         if index in stored:
             learner.load(stored[index])
-    points = config["held_out"].points
+    points = config["to_predict"]
     for number in range(first + 1, ROUNDS + 1):
         losses = [learner.train(config["updates"]) for learner in learners.values()]
         with tempfile.TemporaryDirectory() as name:

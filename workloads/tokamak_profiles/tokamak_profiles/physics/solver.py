@@ -52,10 +52,10 @@ class _Balance(NamedTuple):
 
 class _State(NamedTuple):
     gradients: jax.Array
-    balance: _Balance
-    error: jax.Array
-    time_step: jax.Array  # s
+    error: jax.Array  # of the gradients before the last step
+    time_step: jax.Array  # s, of the last step
     steps: jax.Array
+    done: jax.Array
 
 
 @jax.jit
@@ -65,24 +65,34 @@ def solve(points: OperatingPoint) -> Solution:
 
 
 def _solve(point: OperatingPoint) -> Solution:
-    def unfinished(state: _State) -> jax.Array:
-        return (state.error > TOLERANCE) & (state.steps < MOST_STEPS)
-
+    # The balance is asked for in one place alone, since compiling it takes most of the time.
     def advance(state: _State) -> _State:
-        matrix = state.balance.derivative + state.balance.inertia / state.time_step
-        wanted = state.balance.mismatch.reshape(UNKNOWNS)
-        change = -jnp.linalg.solve(matrix, wanted).reshape(2, INTERVALS)
-        change *= jnp.minimum(1.0, LONGEST_CHANGE / jnp.max(jnp.abs(change)))
-        gradients = state.gradients + change
-        balance = _balance(point, gradients)
+        balance = _balance(point, state.gradients)
         error = jnp.max(jnp.abs(balance.mismatch))
         longer = state.time_step * jnp.where(error < state.error, FASTER, SLOWER)
         time_step = jnp.clip(longer, SHORTEST_TIME_STEP, LONGEST_TIME_STEP)
-        return _State(gradients, balance, error, time_step, state.steps + 1)
+        time_step = jnp.where(state.steps == 0, FIRST_TIME_STEP, time_step)
+        done = ((error <= TOLERANCE) & (state.steps > 0)) | (state.steps == MOST_STEPS)
+        matrix = balance.derivative + balance.inertia / time_step
+        wanted = balance.mismatch.reshape(UNKNOWNS)
+        change = -jnp.linalg.solve(matrix, wanted).reshape(2, INTERVALS)
+        change *= jnp.minimum(1.0, LONGEST_CHANGE / jnp.max(jnp.abs(change)))
+        return _State(
+            jnp.where(done, state.gradients, state.gradients + change),
+            jnp.where((state.steps == 0) & ~done, jnp.inf, error),  # the first step cannot be worse
+            time_step,
+            jnp.where(done, state.steps, state.steps + 1),
+            done,
+        )
 
-    start = jnp.full((2, INTERVALS), START)
-    first = _State(start, _balance(point, start), jnp.inf, jnp.asarray(FIRST_TIME_STEP), 0)
-    end = jax.lax.while_loop(unfinished, advance, first)
+    first = _State(
+        jnp.full((2, INTERVALS), START),
+        jnp.asarray(jnp.inf),
+        jnp.asarray(FIRST_TIME_STEP),
+        jnp.asarray(0),
+        jnp.asarray(False),
+    )
+    end = jax.lax.while_loop(lambda state: ~state.done, advance, first)
     temperature = temperatures(point, end.gradients, TO_NODES)
     power = fusion_power(point, temperature)
     return Solution(end.gradients, temperature, end.error, power, end.steps)
