@@ -324,7 +324,9 @@ def test_a_job_without_an_official_score_says_why(state: State) -> None:
         "the best design found violates a bound by 0.0200: aspect ratio"
     )
     _reach(state, 0, 1.75)
-    assert state.why_unscored() == "no design found is better than the start"
+    assert (
+        state.why_unscored() == "no design found promises a score more than 0.001 above the start's"
+    )
     state.candidates.append(Candidate(0, 3, 1.2, {}, low=_low(error="did not converge")))
     reason = state.why_unscored() or ""
     assert reason == "the evaluator accepted none of 1 designs; the last: did not converge"
