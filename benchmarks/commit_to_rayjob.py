@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from platform_service import PlatformService
 from probe_job import probe_manifest
@@ -27,6 +28,7 @@ from ml_platform.cluster.application import is_operating, is_synced
 
 TEAM, SHARDS = "bench", 64
 ACTIVE, SINGLE, SUSTAINED, SWEEP = 1000, 60, 200, 100
+NEXT_TO_NOTHING = 0.1  # CPU seconds
 RAYJOBS = ("ray.io", "v1", "rayjobs")
 
 
@@ -110,7 +112,7 @@ def _as_many_as_can_be(report: Report, platform: PlatformService, seen: Seen) ->
 
 
 def _sweep(report: Report, cluster: Cluster, seen: Seen) -> None:
-    """The same files: one commit through Argo CD, and `kubectl apply` of a folder."""
+    """The same files: one commit through Argo CD, and `kubectl apply` of a folder; each on a cluster at rest."""
     ours = [
         probe_manifest(cluster.image, TEAM, name="sweep", pool="fake-gpu") for _ in range(SWEEP)
     ]
@@ -121,16 +123,42 @@ def _sweep(report: Report, cluster: Cluster, seen: Seen) -> None:
         f"jobs/{TEAM}/{number % SHARDS:03d}/{job['metadata']['name']}.yaml": yaml.safe_dump(job)
         for number, job in enumerate(ours)
     }
-    began = time.time()
+    _settle(cluster)
+    before, began = _cpu_seconds(cluster), time.time()
     cluster.repository.commit(files, "A sweep")
     for shard in range(SHARDS):
         cluster.refresh(f"jobs-{TEAM}-{shard:03d}")
     seen.wait({job["metadata"]["name"]: began for job in ours}, 600)
     by_argo = max(seen.at[job["metadata"]["name"]] for job in ours) - began
+    spent = {"argo": _since(before, _cpu_seconds(cluster))}
+    _settle(cluster)
+    before = _cpu_seconds(cluster)
     by_kubectl = _kubectl_apply(cluster, theirs)
+    spent["kubectl"] = _since(before, _cpu_seconds(cluster))
     report.add("sweep_s", by_argo, f"{SWEEP} jobs in one commit, until the last RayJob")
     report.add("kubectl_s", by_kubectl, "the same files by kubectl apply, same run")
     report.add("ratio_to_kubectl", by_argo / by_kubectl, "goal at most 1.5")
+    for side, by_component in spent.items():
+        for component, seconds in sorted(by_component.items()):
+            report.add(f"{side}_cpu_s_{component}", seconds, "of the sweep until then")
+
+
+def _cpu_seconds(cluster: Cluster) -> dict[str, float]:
+    """What each process of the control plane has used; nothing of a cluster that was given."""
+    found = {}
+    for name, component in cluster.components.items():
+        if component.pid is not None:
+            times = psutil.Process(component.pid).cpu_times()
+            found[name.replace("-", "_")] = sum(
+                times[:4]
+            )  # user and system, its own and its children's
+    return found
+
+
+def _since(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """What was used since, without what used next to nothing."""
+    spent = {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
+    return {name: seconds for name, seconds in spent.items() if seconds >= NEXT_TO_NOTHING}
 
 
 def _kubectl_apply(cluster: Cluster, jobs: list[dict[str, Any]]) -> float:
