@@ -112,7 +112,7 @@ def _as_many_as_can_be(report: Report, platform: PlatformService, seen: Seen) ->
 
 
 def _sweep(report: Report, cluster: Cluster, seen: Seen) -> None:
-    """The same files: one commit through Argo CD, and `kubectl apply` of a folder; each on a cluster at rest."""
+    """The same files: one commit through Argo CD, and `kubectl apply` of a folder, each from rest."""
     ours = [
         probe_manifest(cluster.image, TEAM, name="sweep", pool="fake-gpu") for _ in range(SWEEP)
     ]
