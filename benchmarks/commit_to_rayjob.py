@@ -19,6 +19,7 @@ import yaml
 from platform_service import PlatformService
 from probe_job import probe_manifest
 from testbed.cluster import Cluster
+from testbed.objects import ApiError
 from testbed.teams import add_team, remove_team
 from testbed.waiting import wait_until
 
@@ -70,7 +71,12 @@ def _settle(cluster: Cluster) -> None:
     """Until KubeRay, Kueue and Argo CD have caught up with all that was made at once."""
 
     def settled() -> bool:
-        jobs = cluster.objects.list("ray.io/v1", "RayJob", TEAM)
+        try:
+            jobs = cluster.objects.list("ray.io/v1", "RayJob", TEAM)
+        except ApiError as error:
+            if error.status:
+                raise
+            return False  # it is too busy to answer
         rest = [job for job in jobs if _deployment(job) != "Suspended"]
         applications = cluster.objects.list(
             "argoproj.io/v1alpha1", "Application", "argocd", selector=f"ml-platform/team={TEAM}"
