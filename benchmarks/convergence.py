@@ -30,6 +30,8 @@ MEASURES = (
     ("low_cpu", "CPU seconds of the official low-fidelity solve"),
 )
 
+TELLING = 0.85
+
 
 def run() -> Report:
     """Judge the designs and say how well each measure tells."""
@@ -43,16 +45,18 @@ def run() -> Report:
     both = sum(one["low_error"] is None for one in solved)
     report.add("solved_low_and_high", both, "at both")
     if not solved or not unsolved:
-        raise SystemExit(
-            "all designs were alike in that: nothing tells them apart; take more (DESIGNS=)"
-        )
+        raise SystemExit("nothing tells them apart: all were solved, or none; take more (DESIGNS=)")
     for name, what in MEASURES:
         bad, good = (
             [one[name] for one in part if one[name] is not None] for part in (unsolved, solved)
         )
-        report.add(f"auc_{name}", auc(bad, good), what)
-        report.add(f"unsolved_from_{name}", min(bad), "")
-        report.add(f"solved_to_{name}", max(good), "")
+        if bad and good:
+            share = auc(bad, good)
+            report.add(f"auc_{name}", share, what)
+            if max(share, 1 - share) >= TELLING:
+                good_end, bad_end = (max(good), min(bad)) if share > 0.5 else (min(good), max(bad))
+                report.add(f"solved_until_{name}", good_end, "the last of the solved")
+                report.add(f"unsolved_from_{name}", bad_end, "the first of the unsolved")
     return report
 
 

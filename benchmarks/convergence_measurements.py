@@ -6,6 +6,7 @@ many designs to take. What the evaluator said is kept in the run directory.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,36 +16,41 @@ from typing import Any
 
 import numpy as np
 import vmecpp
-from stellar_optimization.learn.rows import metric_names, read_rows
+from stellar_optimization.learn.rows import metric_names, problem_name, read_rows
 from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.evaluator import OfficialEvaluator
 from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.search.screening import TERMS
 
 AT_ONCE = 2
-HIGH_LIMIT = 240.0  # CPU seconds; what it solves takes 50 to 110
+HIGH_LIMIT = 240.0  # CPU seconds; what it solves takes about half at most
 NEARLY_FEASIBLE = 0.05
 ALIKE = 0.003  # of the major radius
 # The first two of the evaluator's three grids at high fidelity (vmec_settings of constellaration 0.2.6).
 SURFACES, TOLERANCE, ITERATIONS, TIME_STEP, MODES = (25, 51), 1e-17, 2000, 0.5, 10
 THETA, SECTIONS = 256, 12
+NAMES = [f"elongation_{number:02d}" for number in range(TERMS)] + GEOMETRICAL.quantities
 
 
 def designs(run: str, count: int) -> list[dict[str, Any]]:
     """Designs that a job solved and that nearly keep their bounds, evenly over its modes and its time."""
     by_modes: dict[int, list[dict[str, Any]]] = {}
     for table in read_rows(run):
+        if problem_name(table) != GEOMETRICAL.name:
+            raise SystemExit(
+                f"{run} solved {problem_name(table)}; this is about {GEOMETRICAL.name}"
+            )
         names = metric_names(table)
         for row in table.to_pylist():
             values = [row[name] for name in names]
             if row["solved"] and GEOMETRICAL.violation(values[TERMS:]) <= NEARLY_FEASIBLE:
                 by_modes.setdefault(row["modes"], []).append({**row, "all": values})
-    each = count // max(len(by_modes), 1)
     chosen = []
-    for _, rows in sorted(by_modes.items()):
+    for left, (_, rows) in zip(range(len(by_modes), 0, -1), sorted(by_modes.items()), strict=True):
         rows.sort(key=lambda row: (row["stage"], row["solve"], row["search"]))
         different = distinct(rows)
-        places = np.linspace(0, len(different) - 1, min(each, len(different))).round().astype(int)
+        share = min((count - len(chosen)) // left, len(different))
+        places = np.linspace(0, len(different) - 1, share).round().astype(int)
         chosen += [different[place] for place in places]
     return chosen
 
@@ -132,21 +138,23 @@ def answers(
     row: dict[str, Any], evaluators: SimpleQueue[OfficialEvaluator], kept: Path
 ) -> dict[str, Any]:
     """What the official evaluator says of a design; kept, so that who is interrupted goes on."""
-    name = f"{row['search']} {row['solve']}"
-    known = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    for one in known:
-        if one["name"] == name:
-            return dict(one)
     shape = (row["modes"] + 1, 2 * row["modes"] + 1)
     r_cos, z_sin = (np.reshape(row[name], shape).tolist() for name in ("r_cos", "z_sin"))
     boundary = Boundary(r_cos, z_sin, row["n_field_periods"]).to_json()
+    asked = json.dumps([boundary, HIGH_LIMIT])
+    key = hashlib.sha256(asked.encode()).hexdigest()
+    for line in kept.read_text().splitlines() if kept.exists() else []:
+        if (known := json.loads(line))["asked"] == key:
+            return dict(known)
     evaluator = evaluators.get()
     try:
         low, high = (evaluator.score(boundary, fidelity) for fidelity in ("low", "high"))
     finally:
         evaluators.put(evaluator)
+    if "evaluator crashed" in (low["error"], high["error"]):
+        raise SystemExit("the evaluator crashed: score a stored design by hand to see why")
     found = {
-        "name": name,
+        "asked": key,
         "low_error": low["error"],
         "low_cpu": low["cpu_seconds"],
         "low_axis_iota": (low.get("metrics") or {}).get(
@@ -167,6 +175,8 @@ def judged(
     official = answers(row, evaluators, kept)
     values = dict(zip(NAMES, row["all"], strict=True))
     found = {
+        "search": row["search"],
+        "solve": row["solve"],
         "modes": row["modes"],
         "elongation": max(row["all"][:TERMS]),
         "edge_iota": values["iota_per_period"],
@@ -191,8 +201,6 @@ def main() -> None:
         evaluators.get().close()
     print(json.dumps(found))
 
-
-NAMES = [f"elongation_{number:02d}" for number in range(TERMS)] + GEOMETRICAL.quantities
 
 if __name__ == "__main__":
     main()

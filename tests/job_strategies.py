@@ -56,9 +56,8 @@ IDENTITY = Identity("job-20260101-abcdef", "user:default/ada", "0" * 64, "1" * 6
 
 
 # As `service/user_reference.py` makes them: people, and accounts of the cluster.
-OWNERS = st.from_regex(
-    r"\Auser:[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?/[a-z0-9]([-a-z0-9._]{0,40}[a-z0-9])?\Z"
-)
+ENTITY_NAMES = st.from_regex(r"\A[a-z0-9]([-_.a-z0-9]{0,61}[a-z0-9])?\Z")
+OWNERS = st.builds("user:{}/{}".format, ENTITY_NAMES, ENTITY_NAMES)
 DAYS = st.dates(date(2026, 1, 1), date(2099, 12, 31))
 
 

@@ -38,6 +38,17 @@ HELD = {
     "the last attempt's end was not recorded": (ended(10), [(1, 2), (8, None)], 4),
     "the program says that it ended long before": (ended(10), [(1, 2)], 10),
     "the program says that it had more attempts": (ended(10, attempts=1), [(1, 2), (9, 10)], 10),
+    "the program says that it had many more": (
+        ended(10, attempts=1),
+        [(1, 2), (3, 3), (4, 4), (9, 10)],
+        10,
+    ),
+    "a new cluster had it for a moment": (ended(80, 79, attempts=1), [(1, 9), (79.5, 80)], 9),
+    "its attempts before a new cluster": (
+        ended(80, 79, attempts=1),
+        [(1, 2), (3, 9), (79.5, 80)],
+        8,
+    ),
     "it is cancelled while it runs": (ended(10), [(1, None)], 10),
     "an old attempt lives on beside the next": (ended(5), [(0, 4), (2, 5)], 5),
     "only its newest admission is known": (ended(10, 8), [(1, 2), (8, 10)], 3),

@@ -268,41 +268,60 @@ def test_a_job_that_an_earlier_attempt_finished_is_not_run_again(
     assert (run_dir / "logs" / "0.log").read_text() == "first\n"
 
 
+# It saves its state and ends with 0 when it is told to, and the launcher hears of that a moment later.
+SAVES_AND_ENDS = (
+    "import os, subprocess, sys\n"
+    "later = f'while kill -0 {os.getpid()} 2>/dev/null; do sleep 0.01; done; kill -TERM {os.getppid()}'\n"
+    "subprocess.Popen(['sh', '-c', later], start_new_session=True)\n"
+    "sys.exit(0)"
+)
+
+
 @pytest.mark.parametrize(
-    "code",
-    [
-        "raise SystemExit(1)",
-        # It saves its state and ends with 0 when it is told to, a moment before the launcher hears of it.
-        "import os, subprocess, sys\n"
-        "late = f'sleep 0.2; kill -TERM {os.getppid()}'\n"
-        "subprocess.Popen(['sh', '-c', late], start_new_session=True)\n"
-        "sys.exit(0)",
-    ],
+    ("code", "cause"),
+    [("raise SystemExit(1)", "exit code 1"), (SAVES_AND_ENDS, "stopped by SIGTERM")],
     ids=["failed", "stopped"],
 )
 def test_a_job_that_no_attempt_has_finished_is_run_again(
-    start: Start, run_dir: Path, code: str
+    start: Start, run_dir: Path, code: str, cause: str
 ) -> None:
     start("python", "-c", code).communicate(timeout=30)
+    assert record(run_dir, 0, "exit.json")["cause"] == cause
     again = start("python", "-c", "print('goes on')")
     out, _ = again.communicate(timeout=30)
     assert (again.returncode, out) == (0, "goes on\n")
-    assert record(run_dir, 0, "exit.json")["cause"] != "exit code 0"
 
 
+@pytest.mark.parametrize(
+    ("code", "ended", "cause"),
+    [(0, 75, "superseded by attempt 2"), (1, 1, "exit code 1: out of luck")],
+)
 def test_an_attempt_that_has_a_successor_has_not_finished_the_job(
-    start: Start, run_dir: Path
+    start: Start, run_dir: Path, code: int, ended: int, cause: str
 ) -> None:
-    code = (
+    program = (
         "import os, pathlib\n"
         "later = pathlib.Path(os.environ['DIR']) / 'attempts' / '1'\n"
         "later.mkdir()\n"
-        "(later / 'claim.json').write_text('{}')"
+        "(later / 'claim.json').write_text('{}')\n"
+        "print('out of luck', flush=True)\n"
+        f"os._exit({code})"
     )
-    process = start("python", "-c", code, DIR=str(run_dir))
+    process = start("python", "-c", program, DIR=str(run_dir))
     process.communicate(timeout=30)
-    assert process.returncode == 75
-    assert record(run_dir, 0, "exit.json")["cause"] == "superseded by attempt 2"
+    assert process.returncode == ended
+    assert record(run_dir, 0, "exit.json")["cause"] == cause
+
+
+def test_a_record_that_cannot_be_read_ends_the_attempt_and_is_named(
+    start: Start, run_dir: Path
+) -> None:
+    (run_dir / "attempts" / "0" / "exit.json").mkdir(parents=True)
+    (run_dir / "attempts" / "0" / "claim.json").write_text("{}")
+    process = start("python", "-c", "print('ran')")
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 74 and "ran" not in out
+    assert "cannot read in JOB_DIR" in record(run_dir, 1, "exit.json")["cause"]
 
 
 @pytest.mark.parametrize("store", ["file", "memory"])

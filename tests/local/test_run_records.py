@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from ml_platform import launcher
 from ml_platform.job import Phase
+from ml_platform.local import run_records
 from ml_platform.local.run_records import Claim, claim_of, summary
 from ml_platform.state import Outcome
 
@@ -68,3 +70,10 @@ def test_the_newest_claim_of_a_submission_counts(tmp_path: Path) -> None:
         _write(tmp_path / "attempts" / str(number) / "claim.json", '{"submission": "job-0"}')
     _write(tmp_path / "attempts" / "10" / "exit.json", '{"code": 1, "cause": "exit code 1: no"}')
     assert claim_of(tmp_path, "job-0") == Claim(10, 1, "exit code 1: no")
+
+
+def test_a_job_is_done_when_its_launcher_says_so() -> None:
+    assert run_records.DONE == launcher.DONE
+    assert Claim(0, 0, launcher.describe(0, b"")).done
+    assert not Claim(0, 0, "stopped by SIGTERM").done
+    assert not Claim(0, 1, launcher.describe(1, b"")).done

@@ -230,6 +230,7 @@ def test_a_design_that_the_evaluator_is_unlikely_to_solve_waits_until_nothing_el
     assert state.wave(Parameters(scores=4)) == [likely, refused]
     for done in (likely, refused, worse):
         done.high = _low(error="did not converge", feasible=False)
+    assert state.wave(Parameters(scores=4), unlikely=False) == []
     assert state.wave(Parameters(scores=4)) == [unlikely]
 
 

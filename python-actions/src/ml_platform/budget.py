@@ -76,8 +76,10 @@ class Held:
             begun = min(begun or seen[0][0], seen[0][0])
         if begun is None or ended <= begun:
             return timedelta()
-        if not seen or len(attempts) > max(1, self.outcome.attempts):
+        if not seen:
             return ended - begun
+        if len(attempts) > max(1, self.outcome.attempts):
+            return self._of_a_rebuilt_cluster(seen, begun, ended)
         if not self.waiting:
             seen[-1] = (seen[-1][0], ended)
         held = seen[0][0] - begun  # its machines come up
@@ -85,6 +87,19 @@ class Held:
         for (at, end), then in zip(seen, following, strict=True):
             held += max(timedelta(), min(end, then) - at)
         return held
+
+    def _of_a_rebuilt_cluster(
+        self, seen: list[tuple[datetime, datetime]], begun: datetime, ended: datetime
+    ) -> timedelta:
+        """More attempts than the cluster counts: made anew it counts from its own admission. All since
+        that, and of what was before it the time of the attempts."""
+        anew = self.outcome.admitted_at or self.outcome.started_at or begun
+        following = [at for at, _ in seen[1:]] + [anew]
+        before = [
+            max(timedelta(), min(end, then, anew) - at)
+            for (at, end), then in zip(seen, following, strict=True)
+        ]
+        return sum(before, max(timedelta(), ended - anew))
 
 
 def cost_of(pool: Pool, workers: int, held: Held, currency: str) -> Cost | None:

@@ -44,9 +44,12 @@ STOP_POLL_SECONDS = 0.1
 CHUNK_BYTES, CHUNK_SECONDS = 1 << 20, 5.0
 TAIL_BYTES = 1 << 16
 ORPHAN_GRACE_SECONDS = 2.0
-# How long after the command's end a signal may still arrive that ended it.
+# By return code: how long after the command's end the SIGTERM may still arrive that ended it, too. A program
+# that ends with 0 when it is told to takes longer than Ray from one process to the next; each job waits this.
 LATE_SIGNAL_SECONDS = {-signal.SIGTERM: 1.0, 0: 0.5}
-DONE = "exit code 0"  # the cause, where nobody stopped the command
+DONE = (
+    "exit code 0"  # the cause, where nobody stopped the command; local/run_records.py knows it, too
+)
 PR_SET_PDEATHSIG = 1
 
 
@@ -350,10 +353,12 @@ class Attempt:
 
     def run(self) -> int:
         """Wait for the end, record it, and return the launcher's exit code."""
-        stopped = self._wait() or self._fenced()
+        stopped = self._wait()
         kill_group(self._child.pid)  # what the command left behind
         self._output.finish()
         returned = self._child.returncode
+        if not stopped and returned == 0:
+            stopped = self._fenced()
         cause = stopped or describe(returned, self._output.tail)
         record_exit(self._folder, self._number, returned, cause)
         os.write(self._guard, b"1")
@@ -496,9 +501,15 @@ def main(argv: list[str]) -> int:
     try:
         folder = open_folder(os.environ["JOB_DIR"])
         number = claim(folder)
-        earlier = done_by(folder, number)
     except Exception as error:  # fsspec's stores raise what they like
         complain(f"cannot use JOB_DIR {os.environ['JOB_DIR']}: {error}")
+        return NO_FOLDER
+    try:
+        earlier = done_by(folder, number)
+    except Exception as error:
+        cause = f"cannot read in JOB_DIR {os.environ['JOB_DIR']}: {error}"
+        complain(cause)
+        record_exit(folder, number, NO_FOLDER, cause)
         return NO_FOLDER
     if earlier is not None:
         leave_out(folder, number, earlier)

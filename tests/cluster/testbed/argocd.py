@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -146,4 +147,19 @@ def _application_sets(layout: Layout, tools: Tools, released: list[Document]) ->
     ]
     environment = _environment(layout, released, "Deployment", APPLICATION_SETS, APPLICATION_SETS)
     ready = health("applicationset-metrics", "/metrics")  # its probe address answers nothing
-    return Program("applicationset-controller", command, ready, environment)
+    requests = [
+        container_of(released, kind, name, name)["resources"]["requests"]["cpu"]
+        for kind, name in (("StatefulSet", CONTROLLER), ("Deployment", APPLICATION_SETS))
+    ]
+    more, less = (int(request.removesuffix("m")) for request in requests)
+    return Program(
+        "applicationset-controller", command, ready, environment, nice=niceness(more / less)
+    )
+
+
+def niceness(times: float) -> int:
+    """Of a process that shall get so many times less than another, as the shares of two containers say.
+
+    The kernel gives 1.25 times less for each step.
+    """
+    return round(math.log(times) / math.log(1.25))

@@ -20,6 +20,7 @@ from testbed.waiting import TestbedError, wait_until
 
 TAIL_BYTES = 4000
 # The shell ends at once, so that the program belongs to no test process and outlives it.
+_NICE = ["sh", "-c", 'echo "$0" 2>/dev/null >/proc/self/autogroup; exec nice -n "$0" "$@"']
 _DETACH = '"$@" </dev/null >>"$TESTBED_LOG" 2>&1 & echo $!'
 
 
@@ -32,6 +33,7 @@ class Program:
     ready: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: float = 5.0
+    nice: int = 0
 
     def save(self, folder: Path) -> None:
         """Keep it, so that another process can start the component again."""
@@ -72,7 +74,7 @@ class Component:
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.program.environment, "TESTBED_LOG": str(self.log)}
         started = subprocess.run(
-            ["sh", "-c", _DETACH, "sh", *self.program.command],
+            ["sh", "-c", _DETACH, "sh", *_NICE, str(self.program.nice), *self.program.command],
             env=environment,
             stdout=subprocess.PIPE,
             check=True,

@@ -11,6 +11,7 @@ from typing import Any
 from ml_platform.rundir import RunDirectory, read_object
 
 SUPERSEDED = 75
+DONE = "exit code 0"  # the launcher's cause, where nobody stopped the program
 RECORD_MAX_BYTES = 64 * 1024
 MOST_ATTEMPTS = 1000  # to be read: a job may have written as many records as it likes
 SUMMARY_MAX_BYTES = 64 * 1024  # it travels in an annotation of the archived manifest
@@ -23,6 +24,11 @@ class Claim:
     number: int
     code: int | None
     cause: str | None
+
+    @property
+    def done(self) -> bool:
+        """Whether its program came to its own end, and so finished the job."""
+        return self.code == 0 and self.cause == DONE
 
 
 def claim_of(run_dir: Path, submission: str) -> Claim | None:

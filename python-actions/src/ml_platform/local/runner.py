@@ -116,7 +116,7 @@ class Runner:
         elif claim is None:
             log.info("%s: Ray was restarted before the attempt began", record.job_id)
             self._submit(self._cluster.put(replace(record, session=session)))
-        elif claim.code == 0 and claim.cause == "exit code 0":
+        elif claim.done:
             self._succeed(record)
         else:
             self._attempt_failed(record, RAY_LOST)

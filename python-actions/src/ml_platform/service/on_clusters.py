@@ -98,6 +98,6 @@ def _cause(row: Row, run: RunDirectory) -> str:
     than KubeRay does."""
     if text(row.observed.rayjob, "status", "reason") == "AppFailed":
         claim = run_records.newest_claim(run.path)
-        if claim is not None and claim.cause and claim.cause != "exit code 0":
+        if claim is not None and claim.cause and claim.cause != run_records.DONE:
             return claim.cause
     return row.reason or "unknown"

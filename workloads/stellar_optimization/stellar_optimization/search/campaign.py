@@ -157,20 +157,20 @@ class Campaign:
             while True:
                 if fresh := [c for c in known if c.low is None]:
                     self._score(fresh, "low")
-                elif wave := self._wave():
+                elif wave := self._wave(unlikely=depth > DEPTH):
                     self._score(wave, "high")
                 else:
                     break
             if self.state.official_score() is not None:
                 return
 
-    def _wave(self) -> list[Candidate]:
+    def _wave(self, *, unlikely: bool) -> list[Candidate]:
         """What is left of the wave that an earlier attempt began; else the next wave."""
         candidates = self.state.candidates
         left = [c for c in (candidates[i] for i in self.state.wave_under_way) if c.high is None]
         if left:
             return left
-        wave = self.state.wave(self.job.parameters)
+        wave = self.state.wave(self.job.parameters, unlikely=unlikely)
         self.state.wave_under_way = [i for i, c in enumerate(candidates) if _among(c, wave)]
         return wave
 

@@ -165,13 +165,14 @@ class State:
             ]
         return sorted(found, key=lambda c: (c.objective, c.search))
 
-    def wave(self, parameters: Parameters) -> list[Candidate]:
+    def wave(self, parameters: Parameters, *, unlikely: bool = True) -> list[Candidate]:
         """The designs to be scored at high fidelity next, as many at once as there are searches.
 
         The best of those that low fidelity accepts, and the most promising of all: low fidelity
-        refuses some that high fidelity accepts. Those that promise much less, and those that high
-        fidelity is unlikely to solve, wait for a wave in which nothing better is left. Empty when
-        nothing may bring a better score. Of a set: those that promise to make it larger.
+        refuses some that high fidelity accepts. Those that promise much less wait for a wave in which
+        nothing better is left; those that high fidelity is unlikely to solve wait until nothing else is,
+        and are left out unless `unlikely`. Empty when nothing may bring a better score. Of a set: those
+        that promise to make it larger.
         """
         tried = sum(candidate.high is not None for candidate in self.candidates)
         size = min(len(self.searches), parameters.scores - tried)
@@ -180,7 +181,10 @@ class State:
         if self.problem.of_a_set:
             return self._that_enlarge_the_set(waiting)[: max(size, 0)]
         waiting = [c for c in waiting if not c.out_of_bounds and (best is None or c.may_beat(best))]
-        waiting = [c for c in waiting if not c.unlikely] or waiting
+        likely = [c for c in waiting if not c.unlikely]
+        waiting = likely or (waiting if unlikely else [])
+        if not waiting:
+            return []
         waiting.sort(key=lambda c: (-c.expected_score, c.search))
         waiting = [c for c in waiting if c.expected_score > waiting[0].expected_score - CLOSE]
         accepted = [c for c in waiting if c.low_score > 0]
@@ -220,6 +224,8 @@ class State:
         if not best.feasible:
             limit = self.problem.worst(self.problem.violations(best.shape))
             return f"the best design found violates a bound by {best.violation:.4f}: {limit}"
+        if self.start_objective is None or self.problem.of_a_set:
+            return "no design found is worth a score"
         return f"no design found promises a score more than {WORTHWHILE} above the start's"
 
     def _refusal(self) -> str:

@@ -16,10 +16,11 @@ from tokamak_profiles.job.attempt import Attempt
 from tokamak_profiles.job.run_directory import RunDirectory
 from tokamak_profiles.learning.evaluation import Evaluation, evaluate, to_solve
 from tokamak_profiles.learning.rows import Rows, batches, solve_batch
-from tokamak_profiles.learning.training import ROUNDS, Record, train
+from tokamak_profiles.learning.training import ROUNDS, Record, train, training_of
 
 ATTENTION = 0.5  # seconds until SIGTERM and a later attempt are noticed
-BATCH_FILE = r"rows-(\d+)\.npz"
+KEPT = (r"rows-(\d+)\.npz", r"shown-(\d+)\.npz")
+SHOWN = "shown-000000.npz"
 MOST_UNSOLVED = 0.25  # of the operating points; more means that something is broken
 
 
@@ -37,8 +38,12 @@ class Driver:
     def __init__(self, attempt: Attempt, files: RunDirectory) -> None:
         self.attempt, self.files = attempt, files
         given = attempt.parameters
-        # The last batch is what is shown, and not learnt from.
-        self._asked = [*batches(given.rows, given.seed), to_solve(given)]
+        self._asked = {
+            f"rows-{number:06d}.npz": points
+            for number, points in enumerate(batches(given.rows, given.seed))
+        }
+        self._asked[SHOWN] = to_solve(given)  # what is shown, and not learnt from
+        self._of = ""
         self._terminated = False
 
     def run(self) -> tuple[Rows, Record, Evaluation]:
@@ -46,51 +51,61 @@ class Driver:
         signal.signal(signal.SIGTERM, self._terminate)
         rows, shown = self._solved_rows()
         first_step = len(self._asked)
-        record = Record(self.files)
+        self._of = training_of(rows, self.attempt.parameters)
+        record = Record(self.files, self._of)
         if record.round:
             print(f"goes on after {record.round} of {ROUNDS} rounds of training", flush=True)
         if record.round < ROUNDS:
             self._train(rows, record, first_step)
-            record = Record(self.files)
+            record = Record(self.files, self._of)
+        self._check("evaluating")
         given = self.attempt.parameters
-        evaluation = evaluate(rows, shown, *record.predictions(given.members), given)
+        temperature, power = record.predictions(given.members)
+        evaluation = evaluate(rows, shown, temperature, power, given)
         self._last_metrics(evaluation, record, first_step + ROUNDS + 1)
+        self._check("drawing")
         return rows, record, evaluation
 
     def _solved_rows(self) -> tuple[Rows, Rows]:
         """All operating points and what is shown, solved; what an earlier attempt solved is read."""
-        found = {
-            number: Rows.from_bytes(self.files.read(path))
-            for path, (_, number) in self.files.checkpoints(BATCH_FILE).items()
-        }
+        found = self._kept()
         if found:
             print(f"{len(found)} of {len(self._asked)} batches were solved before", flush=True)
         else:
             print(
                 "solving; the first job on a machine compiles for a quarter of a minute", flush=True
             )
-        waiting = [number for number in range(len(self._asked)) if number not in found]
-        running: dict[Any, int] = {}
+        waiting = [name for name in self._asked if name not in found]
+        running: dict[Any, str] = {}
         while waiting or running:
             while waiting and len(running) < self.attempt.workers:
-                number = waiting.pop(0)
-                running[solve_batch.remote(self._asked[number])] = number
+                name = waiting.pop(0)
+                running[solve_batch.remote(self._asked[name])] = name
             done, _ = ray.wait(list(running), num_returns=1, timeout=ATTENTION)
             self._check("solving")
             for reference in done:
-                number = running.pop(reference)
-                found[number] = ray.get(reference)
-                self.files.write_checkpoint(f"rows-{number:06d}.npz", found[number].to_bytes())
+                name = running.pop(reference)
+                found[name] = ray.get(reference)
+                self.files.write_checkpoint(name, found[name].to_bytes())
                 self._report_rows(found)
-        shown = found.pop(len(self._asked) - 1)
-        rows = Rows.joined([found[number] for number in sorted(found)])
+        shown = found.pop(SHOWN)
+        rows = Rows.joined([found[name] for name in sorted(found)])
         if (unsolved := float((~rows.solved).mean())) > MOST_UNSOLVED:
             raise RuntimeError(f"{unsolved:.0%} of the operating points have no solution")
         return rows, shown
 
-    def _report_rows(self, found: dict[int, Rows]) -> None:
-        learnt = range(len(self._asked) - 1)
-        parts = [part.solved for number, part in found.items() if number in learnt]
+    def _kept(self) -> dict[str, Rows]:
+        """Batches that an earlier attempt solved, by name; not those of other parameters."""
+        found = {}
+        for path in [path for pattern in KEPT for path in self.files.checkpoints(pattern)]:
+            name = path.rsplit("/", 1)[-1]
+            rows = Rows.from_bytes(self.files.read(path))
+            if np.array_equal(rows.points, self._asked.get(name)):
+                found[name] = rows
+        return found
+
+    def _report_rows(self, found: dict[str, Rows]) -> None:
+        parts = [part.solved for name, part in found.items() if name != SHOWN]
         solved = np.concatenate([np.zeros(0, bool), *parts])
         count = {"rows_solved": int(solved.sum()), "rows_unsolved": int((~solved).sum())}
         self.files.write_metrics({"step": len(found), "time": time.time(), **count})
@@ -121,7 +136,7 @@ class Driver:
             raise failure[0]
 
     def _show_rounds(self, shown: int) -> int:
-        record = Record(self.files)
+        record = Record(self.files, self._of)
         for row in record.history[shown:]:
             print(
                 f"{row['updates']:6.0f} updates: temperatures {row['temperature_error']:.2f} %, "

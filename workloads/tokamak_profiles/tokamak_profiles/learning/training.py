@@ -1,5 +1,6 @@
 """Training with Ray Train: each worker trains its share of the ensemble's members."""
 
+import hashlib
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from ray.train.v2.api.callback import UserCallback
 from ray.train.v2.jax import JaxTrainer
 
 from tokamak_profiles.job.attempt import Attempt
+from tokamak_profiles.job.parameters import Parameters
 from tokamak_profiles.job.run_directory import RunDirectory
 from tokamak_profiles.learning.compiled import keep_compiled
 from tokamak_profiles.learning.errors import gain_error, spread, temperature_error
@@ -31,30 +33,32 @@ RECORD = r"training-(\d+)\.json"
 
 
 class Record:
-    """The newest complete state of the training: which round, where its members are stored."""
+    """The newest complete state of a training: which round, where its members are stored.
 
-    def __init__(self, files: RunDirectory) -> None:
+    `of` is `training_of` it: what another one left, in a run directory that is used again, does not count.
+    """
+
+    def __init__(self, files: RunDirectory, of: str) -> None:
         found = files.checkpoints(RECORD)
         self._files = files
         content: dict[str, Any] = {"round": 0, "history": []}
         if found:
             # A successor's line counts, however far its predecessor went.
-            content = json.loads(files.read(max(found, key=lambda path: found[path])))
+            newest = json.loads(files.read(max(found, key=lambda path: found[path])))
+            content = newest if newest.get("of") == of else content
         self.round: int = content["round"]
         self.history: list[dict[str, float]] = content["history"]
         self._folder: str = content.get("folder", "")
 
     def predictions(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Temperatures and fusion powers that the members predicted of `to_predict`, members first."""
-        return tuple(  # type: ignore[return-value]
-            np.stack(
-                [
-                    np.load(io.BytesIO(self._files.read(f"{self._folder}/{name(index)}")))
-                    for index in range(count)
-                ]
-            )
-            for name in (_prediction, _power)
-        )
+        temperatures = [self._array(_prediction(index)) for index in range(count)]
+        powers = [self._array(_power(index)) for index in range(count)]
+        return np.stack(temperatures), np.stack(powers)
+
+    def _array(self, name: str) -> np.ndarray:
+        found: np.ndarray = np.load(io.BytesIO(self._files.read(f"{self._folder}/{name}")))
+        return found
 
     def members(self, count: int) -> list[bytes]:
         """The stored members, for Learner.load; none before the first round."""
@@ -73,6 +77,7 @@ class Recorder(UserCallback):
             rows.held_out(),
             first_step,
         )
+        self._of = training_of(rows, attempt.parameters)
         self._solved, self._unsolved = int(rows.solved.sum()), int((~rows.solved).sum())
 
     def after_report(
@@ -80,7 +85,7 @@ class Recorder(UserCallback):
     ) -> None:
         assert checkpoint is not None
         files = RunDirectory(self._uri, self._attempt)
-        history = Record(files).history
+        history = Record(files, self._of).history
         number = metrics[0]["round"]
         row = {
             "step": self._first + number,
@@ -93,7 +98,7 @@ class Recorder(UserCallback):
         }
         files.write_metrics(row)
         folder = f"checkpoints/{self._attempt}/{NAME}/{Path(checkpoint.path).name}"
-        record = {"round": number, "folder": folder, "history": [*history, row]}
+        record = {"of": self._of, "round": number, "folder": folder, "history": [*history, row]}
         files.write_checkpoint(f"training-{number:06d}.json", json.dumps(record).encode())
 
     def _errors(self, checkpoint: Checkpoint) -> dict[str, float]:
@@ -145,6 +150,16 @@ def train(attempt: Attempt, rows: Rows, resume: Record, first_step: int) -> None
             callbacks=[Recorder(attempt, rows, first_step)],
         ),
     ).fit()
+
+
+def training_of(rows: Rows, given: Parameters) -> str:
+    """A digest of all that a training's result depends on, and of what is asked of it."""
+    content = hashlib.sha256(
+        repr((given.members, given.hidden, given.updates, given.seed)).encode()
+    )
+    for array in (rows.points, rows.gradients, rows.solved, to_predict(rows, given)):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()
 
 
 def updates_per_round(updates: int) -> int:

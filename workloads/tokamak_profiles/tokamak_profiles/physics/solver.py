@@ -52,8 +52,8 @@ class _Balance(NamedTuple):
 
 class _State(NamedTuple):
     gradients: jax.Array
-    error: jax.Array  # of the gradients before the last step
-    time_step: jax.Array  # s, of the last step
+    error: jax.Array  # largest mismatch that was measured last; infinity after the first step
+    time_step: jax.Array  # s
     steps: jax.Array
     done: jax.Array
 
@@ -72,14 +72,15 @@ def _solve(point: OperatingPoint) -> Solution:
         longer = state.time_step * jnp.where(error < state.error, FASTER, SLOWER)
         time_step = jnp.clip(longer, SHORTEST_TIME_STEP, LONGEST_TIME_STEP)
         time_step = jnp.where(state.steps == 0, FIRST_TIME_STEP, time_step)
-        done = ((error <= TOLERANCE) & (state.steps > 0)) | (state.steps == MOST_STEPS)
+        # Not a number is no reason to go on; it is no solution either.
+        done = (~(error > TOLERANCE) & (state.steps > 0)) | (state.steps == MOST_STEPS)
         matrix = balance.derivative + balance.inertia / time_step
         wanted = balance.mismatch.reshape(UNKNOWNS)
         change = -jnp.linalg.solve(matrix, wanted).reshape(2, INTERVALS)
         change *= jnp.minimum(1.0, LONGEST_CHANGE / jnp.max(jnp.abs(change)))
         return _State(
             jnp.where(done, state.gradients, state.gradients + change),
-            jnp.where((state.steps == 0) & ~done, jnp.inf, error),  # the first step cannot be worse
+            jnp.where(state.steps == 0, jnp.inf, error),  # the second step's time is always longer
             time_step,
             jnp.where(done, state.steps, state.steps + 1),
             done,
