@@ -148,7 +148,7 @@ def _application_sets(layout: Layout, tools: Tools, released: list[Document]) ->
     environment = _environment(layout, released, "Deployment", APPLICATION_SETS, APPLICATION_SETS)
     ready = health("applicationset-metrics", "/metrics")  # its probe address answers nothing
     requests = [
-        container_of(released, kind, name, name)["resources"]["requests"]["cpu"]
+        container_of(released, kind, name)["resources"]["requests"]["cpu"]
         for kind, name in (("StatefulSet", CONTROLLER), ("Deployment", APPLICATION_SETS))
     ]
     more, less = (int(request.removesuffix("m")) for request in requests)
