@@ -7,10 +7,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from admission_world import good_manifest
 from gitops_tree import TREE
+from testbed.argocd import niceness
 from testbed.cluster import Cluster
 from testbed.objects import Objects
 from testbed.tools import build_tools
@@ -105,3 +107,13 @@ def test_argo_cd_shows_queues_that_admit_and_a_job_that_waits(
     commit = cluster.repository.commit({path: None}, "The job that waits is cancelled")
     cluster.wait_synced(jobs, commit)
     wait_until(lambda: shown(jobs) == "Healthy", "the folder of jobs to be healthy again")
+
+
+@pytest.mark.usefixtures("own_processes")
+def test_who_renders_applications_gives_way_to_who_applies_jobs(cluster: Cluster):
+    """As the requests of their containers say; pods of a given cluster have those themselves."""
+    renders, applies = (
+        psutil.Process(cluster.component(name).pid).nice()
+        for name in ("applicationset-controller", "application-controller")
+    )
+    assert renders - applies == niceness(10)
