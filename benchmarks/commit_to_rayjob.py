@@ -1,5 +1,6 @@
 """From a commit to its RayJob through Argo CD, with 1,000 active jobs, against `kubectl apply`.
 
+SHARDS=16 make bench NAME=commit_to_rayjob spreads them over so many folders, by itself 64.
 The test cluster's control plane runs with the shipped settings (it is started when it is not up). The
 jobs wait in a queue that is held, so that no pod competes for the machine: what is measured is Git,
 Argo CD, admission policies, Kueue's webhooks and the API server.
@@ -7,6 +8,7 @@ Argo CD, admission policies, Kueue's webhooks and the API server.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
@@ -27,7 +29,8 @@ from benchmarks.cluster import QUEUES, Seen, any_cluster, name_of
 from benchmarks.report import Report, percentile
 from ml_platform.cluster.application import is_operating, is_synced
 
-TEAM, SHARDS = "bench", 64
+TEAM = "bench"
+SHARDS = int(os.environ.get("SHARDS", "64"))
 ACTIVE, SINGLE, SUSTAINED, SWEEP = 1000, 60, 200, 100
 NEXT_TO_NOTHING = 0.1  # CPU seconds
 RAYJOBS = ("ray.io", "v1", "rayjobs")
