@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -52,16 +53,23 @@ def designs(run: str, count: int) -> list[dict[str, Any]]:
         share = min((count - len(chosen)) // left, len(different))
         places = np.linspace(0, len(different) - 1, share).round().astype(int)
         chosen += [different[place] for place in places]
-    return chosen
+    return distinct(chosen)  # a stage begins with the design that the one before it ended with
 
 
 def distinct(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that differ from all before them by more than ALIKE in some coefficient."""
     kept: list[dict[str, Any]] = []
     for row in rows:
-        if all(np.max(np.abs(tables(row) - tables(other))) > ALIKE for other in kept):
+        if all(np.max(np.abs(_padded(row) - _padded(other))) > ALIKE for other in kept):
             kept.append(row)
     return kept
+
+
+def _padded(row: dict[str, Any]) -> np.ndarray:
+    """`tables` with as many modes as any design has."""
+    modes, wide = row["modes"], np.zeros((2, MODES, 2 * MODES + 1))
+    wide[:, : modes + 1, MODES - modes : MODES + modes + 1] = tables(row)
+    return wide
 
 
 def tables(row: dict[str, Any]) -> np.ndarray:
@@ -121,10 +129,7 @@ def first_grids(row: dict[str, Any]) -> dict[str, float]:
     settings.return_outputs_even_if_not_converged = True
     settings.raxis_c, settings.zaxis_s = np.zeros(MODES + 1), np.zeros(MODES + 1)
     settings.raxis_c[0] = 1.0
-    wide = np.zeros((2, MODES, 2 * MODES + 1))
-    modes = row["modes"]
-    wide[:, : modes + 1, MODES - modes : MODES + modes + 1] = tables(row)
-    settings.rbc, settings.zbs = wide
+    settings.rbc, settings.zbs = _padded(row)
     wout = vmecpp.run(settings, max_threads=1, verbose=False).wout
     transform = np.array(wout.iotaf) / row["n_field_periods"]
     return {
@@ -144,8 +149,9 @@ def answers(
     asked = json.dumps([boundary, HIGH_LIMIT])
     key = hashlib.sha256(asked.encode()).hexdigest()
     for line in kept.read_text().splitlines() if kept.exists() else []:
-        if (known := json.loads(line))["asked"] == key:
-            return dict(known)
+        with suppress(ValueError):  # a line that was cut off
+            if (known := json.loads(line)).get("asked") == key:
+                return dict(known)
     evaluator = evaluators.get()
     try:
         low, high = (evaluator.score(boundary, fidelity) for fidelity in ("low", "high"))

@@ -113,7 +113,10 @@ def test_argo_cd_shows_queues_that_admit_and_a_job_that_waits(
 def test_who_renders_applications_gives_way_to_who_applies_jobs(cluster: Cluster):
     """As the requests of their containers say; pods of a given cluster have those themselves."""
     renders, applies = (
-        psutil.Process(cluster.component(name).pid).nice()
+        cluster.component(name).pid
         for name in ("applicationset-controller", "application-controller")
     )
-    assert renders - applies == niceness(10)
+    assert psutil.Process(renders).nice() - psutil.Process(applies).nice() == niceness(10)
+    group = Path(f"/proc/{renders}/autogroup")
+    if group.exists():  # the scheduler's groups of sessions
+        assert group.read_text().endswith(f"nice {niceness(10)}\n")

@@ -115,6 +115,27 @@ def test_the_last_look_at_a_job_survives_what_goes_away_around_it(journal: Sqlit
     assert journal.get(row.job_id).attempt == 0
 
 
+def test_a_job_that_a_rebuilt_cluster_has_once_more_begins_its_road_again(journal: SqliteJournal):
+    (row,) = journal.active()
+
+    def look(created: str, **status: object) -> dict[str, str]:
+        metadata = {"uid": created, "namespace": row.team, "creationTimestamp": created}
+        rayjob = {"metadata": metadata, "status": status}
+        journal.observe(row.job_id, Observed(rayjob, cluster=None))
+        return dict(journal.get(row.job_id).hops)
+
+    ended = {"startTime": "2026-11-26T10:01:00Z", "endTime": "2026-11-26T10:09:00Z"}
+    first = look("2026-11-26T10:00:00Z", **ended)
+    assert first["ended"] == "2026-11-26T10:09:00Z"
+    assert look("2026-11-26T10:00:00+00:00") == first
+    anew = look("2026-11-29T08:00:00Z", startTime="2026-11-29T08:00:30Z")
+    assert anew == {
+        "submitted": first["submitted"],
+        "applied": "2026-11-29T08:00:00Z",
+        "admitted": "2026-11-29T08:00:30Z",
+    }
+
+
 def test_a_copy_of_a_job_s_file_in_a_second_folder_changes_nothing_and_a_move_is_followed(
     journal: SqliteJournal, repository: Path
 ):

@@ -34,7 +34,8 @@ def row(second, elongation=1.0):
     values = [1.0] * module["TERMS"] + [4.0, -0.5, 0.3]
     return {"modes": 2, "n_field_periods": 3, "r_cos": r_cos.ravel(), "z_sin": z_sin.ravel(), "all": values}
 rows = [row(0.0), row(0.0, 2.0), row(0.001), row(0.1)]
-kept = [rows.index(one) for one in module["distinct"](rows[:1] + rows[2:])]
+kept = [id(one) for one in module["distinct"](rows[:1] + rows[2:])]
+kept = [index for index, one in enumerate(rows) if id(one) in kept]
 print(json.dumps([module["shape_measures"](rows[0]), module["shape_measures"](rows[1]), kept]))
 """
     circle, ellipse, kept = answer(program, str(CONVERGENCE))

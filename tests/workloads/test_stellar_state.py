@@ -230,8 +230,12 @@ def test_a_design_that_the_evaluator_is_unlikely_to_solve_waits_until_nothing_el
     assert state.wave(Parameters(scores=4)) == [likely, refused]
     for done in (likely, refused, worse):
         done.high = _low(error="did not converge", feasible=False)
-    assert state.wave(Parameters(scores=4), unlikely=False) == []
-    assert state.wave(Parameters(scores=4)) == [unlikely]
+    assert state.wave(Parameters(scores=9), unlikely=False) == []
+    assert state.wave(Parameters(scores=9)) == [unlikely]
+    worse.high = _low(
+        score=0.966
+    )  # something has a score: also who goes on from here leaves it out
+    assert state.wave(Parameters(scores=9)) == []
 
 
 def test_after_an_official_score_only_what_may_beat_it_is_scored(state: State) -> None:

@@ -65,10 +65,11 @@ def _environment(**job: str) -> dict[str, str]:
 class Attempt:
     """One run of the entrypoint in `folder`."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, **changes: float) -> None:
         folder.mkdir(exist_ok=True)
         self._log = folder / f"log-{number}.txt"
         self._checkpoints = folder / "checkpoints" / str(number)
+        parameters = {**PARAMETERS, **changes}
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [PYTHON, "-m", "tokamak_profiles"],
@@ -79,14 +80,14 @@ class Attempt:
                     JOB_DIR=folder.as_uri(),
                     JOB_ATTEMPT=str(number),
                     JOB_WORKERS="1",
-                    JOB_PARAMETERS=json.dumps(PARAMETERS),
+                    JOB_PARAMETERS=json.dumps(parameters),
                 ),
                 stdout=log,
                 stderr=subprocess.DEVNULL,
             )
 
     def end_once_there_is(self, name: str, how: signal.Signals) -> int:
-        while not (self._checkpoints / name).exists():
+        while not list(self._checkpoints.glob(name)):
             assert self._process.poll() is None, self._log.read_text()
             time.sleep(0.05)
         self._process.send_signal(how)
@@ -119,7 +120,7 @@ def test_a_run_that_was_killed_and_ended_gives_the_same_result(tmp_path: Path) -
     Attempt(tmp_path / "alone", 0).finish()
     killed = tmp_path / "killed"
     Attempt(killed, 0).end_once_there_is("rows-000000.npz", signal.SIGKILL)
-    code = Attempt(killed, 1).end_once_there_is("training-000003.json", signal.SIGTERM)
+    code = Attempt(killed, 1).end_once_there_is("training-*-000003.json", signal.SIGTERM)
     log = Attempt(killed, 2).finish()
 
     assert code == 143
@@ -130,3 +131,13 @@ def test_a_run_that_was_killed_and_ended_gives_the_same_result(tmp_path: Path) -
     light = {name for name in pictures if not name.endswith("-dark.png")}
     assert pictures == light | {name.replace(".png", "-dark.png") for name in light}
     assert len(light) == 4
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_used_again_shows_nothing_of_the_run_before(tmp_path: Path) -> None:
+    again = {"seed": 1, "heating_power": 60.0, "rows": 96}
+    Attempt(tmp_path / "fresh", 0, **again).finish()
+    Attempt(tmp_path / "used", 0).finish()
+    Attempt(tmp_path / "used", 0, **again).finish()
+    summary = "results/summary.json"
+    assert (tmp_path / "used" / summary).read_text() == (tmp_path / "fresh" / summary).read_text()

@@ -52,8 +52,9 @@ class Held:
     """What says for how long a job had its workers.
 
     `attempts` are records of the run directory, which are the job's own to write. They are believed
-    from `submitted` to the job's end, no more of them than it had attempts, and on how the last one
-    ended only if the job was `waiting` for another when it was cancelled.
+    from `submitted` to the job's end, of more than the cluster counted only those before the admission
+    that it knows, and on how the last one ended only if the job was `waiting` for another when it was
+    cancelled.
     """
 
     submitted: datetime
@@ -92,8 +93,10 @@ class Held:
         self, seen: list[tuple[datetime, datetime]], begun: datetime, ended: datetime
     ) -> timedelta:
         """More attempts than the cluster counts: made anew it counts from its own admission. All since
-        that, and of what was before it the time of the attempts."""
-        anew = self.outcome.admitted_at or self.outcome.started_at or begun
+        that, and of what was before it the time of the attempts; of one whose end was not recorded, as it
+        was lost with its cluster, until then."""
+        never = ended if self.waiting else begun
+        anew = self.outcome.admitted_at or self.outcome.started_at or never
         following = [at for at, _ in seen[1:]] + [anew]
         before = [
             max(timedelta(), min(end, then, anew) - at)

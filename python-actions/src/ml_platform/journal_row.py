@@ -192,9 +192,16 @@ class Row:
         )
 
 
+_OF_THE_OBJECT = {"applied", "admitted", "cluster-ready", "running", "ended"}
+
+
 def _hops_of(before: dict[str, str], observed: Observed) -> dict[str, str]:
     hops, status = dict(before), mapping(observed.rayjob, "status")
-    note_hop(hops, "applied", text(observed.rayjob, "metadata", "creationTimestamp"))
+    created = text(observed.rayjob, "metadata", "creationTimestamp")
+    if created and "applied" in hops and not _same_moment(created, hops["applied"]):
+        # Another object than the one before, as a cluster that is made anew from Git has it.
+        hops = {name: at for name, at in hops.items() if name not in _OF_THE_OBJECT}
+    note_hop(hops, "applied", created)
     # KubeRay begins with a job, and notes the time, before Kueue has suspended it.
     admitted = condition(observed.workload, "Admitted")
     if observed.cluster is None:
@@ -208,6 +215,10 @@ def _hops_of(before: dict[str, str], observed: Observed) -> dict[str, str]:
     note_hop(hops, "running", text(status, "rayJobInfo", "startTime"))
     note_hop(hops, "ended", text(status, "endTime"))
     return hops
+
+
+def _same_moment(one: str, other: str) -> bool:
+    return datetime.fromisoformat(one) == datetime.fromisoformat(other)
 
 
 def _same_object(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:

@@ -357,7 +357,7 @@ class Attempt:
         kill_group(self._child.pid)  # what the command left behind
         self._output.finish()
         returned = self._child.returncode
-        if not stopped and returned == 0:
+        if not stopped and returned in (0, SUPERSEDED):  # programs look for a successor, too
             stopped = self._fenced()
         cause = stopped or describe(returned, self._output.tail)
         record_exit(self._folder, self._number, returned, cause)

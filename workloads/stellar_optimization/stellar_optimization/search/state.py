@@ -182,7 +182,7 @@ class State:
             return self._that_enlarge_the_set(waiting)[: max(size, 0)]
         waiting = [c for c in waiting if not c.out_of_bounds and (best is None or c.may_beat(best))]
         likely = [c for c in waiting if not c.unlikely]
-        waiting = likely or (waiting if unlikely else [])
+        waiting = likely or (waiting if unlikely and best is None else [])
         if not waiting:
             return []
         waiting.sort(key=lambda c: (-c.expected_score, c.search))

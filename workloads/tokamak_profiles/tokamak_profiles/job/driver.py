@@ -97,7 +97,10 @@ class Driver:
     def _kept(self) -> dict[str, Rows]:
         """Batches that an earlier attempt solved, by name; not those of other parameters."""
         found = {}
-        for path in [path for pattern in KEPT for path in self.files.checkpoints(pattern)]:
+        kept = {
+            path: of for pattern in KEPT for path, of in self.files.checkpoints(pattern).items()
+        }
+        for path in sorted(kept, key=lambda path: kept[path]):  # of two copies the newest attempt's
             name = path.rsplit("/", 1)[-1]
             rows = Rows.from_bytes(self.files.read(path))
             if np.array_equal(rows.points, self._asked.get(name)):

@@ -5,7 +5,6 @@ import platform
 from contextlib import suppress
 from pathlib import Path
 
-MOST_BYTES = 256 << 20
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 
 
@@ -24,7 +23,5 @@ def keep_compiled() -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-        # The oldest go first; and who writes holds a lock, so that nobody reads half of it.
-        jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
         # Else the folder's path is part of what a program is looked up by.
         jax.config.update("jax_persistent_cache_enable_xla_caches", "none")

@@ -29,7 +29,6 @@ MOST_FAILURES = 3  # of workers, within one attempt
 # Ray Train hands reports on when it looks at its workers, by itself every 2 s: longer than a round takes.
 LOOK_SECONDS = "0.1"
 MOST_STARTS = 20  # of a minute each; Ray Train would wait for ever for cores that others hold
-RECORD = r"training-(\d+)\.json"
 
 
 class Record:
@@ -39,13 +38,12 @@ class Record:
     """
 
     def __init__(self, files: RunDirectory, of: str) -> None:
-        found = files.checkpoints(RECORD)
+        found = files.checkpoints(rf"{NAME}-{of}-(\d+)\.json")
         self._files = files
         content: dict[str, Any] = {"round": 0, "history": []}
         if found:
             # A successor's line counts, however far its predecessor went.
-            newest = json.loads(files.read(max(found, key=lambda path: found[path])))
-            content = newest if newest.get("of") == of else content
+            content = json.loads(files.read(max(found, key=lambda path: found[path])))
         self.round: int = content["round"]
         self.history: list[dict[str, float]] = content["history"]
         self._folder: str = content.get("folder", "")
@@ -97,9 +95,10 @@ class Recorder(UserCallback):
             "training_error": 100 * float(np.sqrt(np.mean([m["loss"] for m in metrics]))),
         }
         files.write_metrics(row)
-        folder = f"checkpoints/{self._attempt}/{NAME}/{Path(checkpoint.path).name}"
-        record = {"of": self._of, "round": number, "folder": folder, "history": [*history, row]}
-        files.write_checkpoint(f"training-{number:06d}.json", json.dumps(record).encode())
+        name = f"{NAME}-{self._of}"
+        folder = f"checkpoints/{self._attempt}/{name}/{Path(checkpoint.path).name}"
+        record = {"round": number, "folder": folder, "history": [*history, row]}
+        files.write_checkpoint(f"{name}-{number:06d}.json", json.dumps(record).encode())
 
     def _errors(self, checkpoint: Checkpoint) -> dict[str, float]:
         rows = self._held_out
@@ -141,7 +140,7 @@ def train(attempt: Attempt, rows: Rows, resume: Record, first_step: int) -> None
             num_workers=min(attempt.workers, given.members), resources_per_worker={"CPU": 1}
         ),
         run_config=RunConfig(
-            name=NAME,
+            name=f"{NAME}-{training_of(rows, given)}",
             storage_path=f"{files.uri}/checkpoints/{attempt.number}",
             failure_config=FailureConfig(
                 max_failures=MOST_FAILURES, controller_failure_limit=MOST_STARTS
@@ -153,13 +152,13 @@ def train(attempt: Attempt, rows: Rows, resume: Record, first_step: int) -> None
 
 
 def training_of(rows: Rows, given: Parameters) -> str:
-    """A digest of all that a training's result depends on, and of what is asked of it."""
+    """The name of a training: a digest of all that its result depends on, and of what is asked of it."""
     content = hashlib.sha256(
         repr((given.members, given.hidden, given.updates, given.seed)).encode()
     )
     for array in (rows.points, rows.gradients, rows.solved, to_predict(rows, given)):
         content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()
+    return content.hexdigest()[:12]
 
 
 def updates_per_round(updates: int) -> int:
