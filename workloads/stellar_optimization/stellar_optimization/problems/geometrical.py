@@ -6,8 +6,8 @@ MAX_ASPECT = 4.0
 MAX_TRIANGULARITY = -0.5
 MIN_IOTA = 0.3  # edge rotational transform per field period
 PUBLISHED_SCORE = 0.969  # ALM-NGOpt, the benchmark paper's table
-# By low fidelity. Of 24 designs (`make bench NAME=convergence`) high fidelity solved the 14 with up to 0.2874
-# per field period; of the 10 that it did not solve six are above this limit, and three have no low fidelity.
+# By low fidelity. Of 22 designs (`make bench NAME=convergence`) high fidelity solved the 13 with up to 0.2874
+# per field period; of the 9 that it did not solve five are above this limit, and three have no low fidelity.
 MAX_AXIS_IOTA = 0.2876
 MIN_ASPECT = 3.4  # keeps away from very compact shapes, whose equilibria are hard to solve
 MAX_IOTA = 0.32  # more transform buys rounder sections with shapes the official solver rejects
