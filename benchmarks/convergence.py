@@ -29,7 +29,7 @@ MEASURES = (
     ("elongation", "the largest, by the screening model"),
     ("low_cpu", "CPU seconds of the official low-fidelity solve"),
 )
-
+# Share of pairs, or 1 less it, from which on the border is worth saying.
 TELLING = 0.85
 
 

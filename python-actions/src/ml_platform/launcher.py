@@ -47,9 +47,8 @@ ORPHAN_GRACE_SECONDS = 2.0
 # By return code: how long after the command's end the SIGTERM may still arrive that ended it, too. A program
 # that ends with 0 when it is told to takes longer than Ray from one process to the next; each job waits this.
 LATE_SIGNAL_SECONDS = {-signal.SIGTERM: 1.0, 0: 0.5}
-DONE = (
-    "exit code 0"  # the cause, where nobody stopped the command; local/run_records.py knows it, too
-)
+# The cause, where nobody stopped the command; local/run_records.py knows it, too.
+DONE = "exit code 0"
 PR_SET_PDEATHSIG = 1
 
 
@@ -506,7 +505,9 @@ def main(argv: list[str]) -> int:
         return NO_FOLDER
     try:
         earlier = done_by(folder, number)
-    except Exception as error:
+    except (
+        Exception
+    ) as error:  # as above; but a claim needs an end, or it would seem to run for ever
         cause = f"cannot read in JOB_DIR {os.environ['JOB_DIR']}: {error}"
         complain(cause)
         record_exit(folder, number, NO_FOLDER, cause)
