@@ -28,6 +28,9 @@ from testbed.waiting import wait_until
 from benchmarks.cluster import QUEUES, Seen, any_cluster, name_of
 from benchmarks.report import Report, percentile
 from ml_platform.cluster.application import is_operating, is_synced
+from ml_platform.repository import layout
+from ml_platform.repository.bursts import Bursts
+from ml_platform.repository.git import GitopsRepository
 
 TEAM = "bench"
 SHARDS = int(os.environ.get("SHARDS", "64"))
@@ -128,15 +131,13 @@ def _sweep(report: Report, cluster: Cluster, seen: Seen) -> None:
     theirs = [
         probe_manifest(cluster.image, TEAM, name="plain", pool="fake-gpu") for _ in range(SWEEP)
     ]
-    files = {
-        f"jobs/{TEAM}/{number % SHARDS:03d}/{job['metadata']['name']}.yaml": yaml.safe_dump(job)
-        for number, job in enumerate(ours)
-    }
+    files = _placed(cluster, ours)
+    folders = sorted({layout.parent(path) for path in files})
     _settle(cluster)
     before, began = _cpu_seconds(cluster), time.time()
     cluster.repository.commit(files, "A sweep")
-    for shard in range(SHARDS):
-        cluster.refresh(f"jobs-{TEAM}-{shard:03d}")
+    for folder in folders:
+        cluster.refresh(folder.replace("/", "-"))
     seen.wait({job["metadata"]["name"]: began for job in ours}, 600)
     by_argo = max(seen.at[job["metadata"]["name"]] for job in ours) - began
     spent = {"argo": _since(before, _cpu_seconds(cluster))}
@@ -144,12 +145,27 @@ def _sweep(report: Report, cluster: Cluster, seen: Seen) -> None:
     before = _cpu_seconds(cluster)
     by_kubectl = _kubectl_apply(cluster, theirs)
     spent["kubectl"] = _since(before, _cpu_seconds(cluster))
+    report.add("sweep_folders", len(folders), f"folders that the service puts {SWEEP} jobs into")
     report.add("sweep_s", by_argo, f"{SWEEP} jobs in one commit, until the last RayJob")
     report.add("kubectl_s", by_kubectl, "the same files by kubectl apply, same run")
     report.add("ratio_to_kubectl", by_argo / by_kubectl, "goal at most 1.5")
     for side, by_component in spent.items():
         for component, seconds in sorted(by_component.items()):
             report.add(f"{side}_cpu_s_{component}", seconds, "of the sweep until then")
+
+
+def _placed(cluster: Cluster, jobs: list[dict[str, Any]]) -> dict[str, str]:
+    """Paths, as the service chooses them for jobs that come together, and their text."""
+    repository = GitopsRepository(cluster.repository.path)
+    sizes = repository.shards(repository.head(), TEAM)
+    bursts = Bursts()
+    files: dict[str, str] = {}
+    for job in jobs:
+        own = layout.job_path(TEAM, job["metadata"]["name"], SHARDS)
+        path = bursts.path(TEAM, own, lambda: sizes)
+        sizes[layout.parent(path)] += 1
+        files[path] = yaml.safe_dump(job)
+    return files
 
 
 def _cpu_seconds(cluster: Cluster) -> dict[str, float]:

@@ -33,7 +33,13 @@ class Cost(BaseModel):
 class Output(BaseModel):
     decision: Annotated[str, Field(description="`commit`: it would be committed directly.")]
     image: str
-    path: str
+    path: Annotated[
+        str,
+        Field(
+            description="Where the manifest goes. Another folder of its team, if the team has several "
+            "and another job comes just before."
+        ),
+    ]
     manifest: Annotated[str, Field(description="The RayJob as YAML.")]
     cost: Cost
     expected_wait: str

@@ -12,6 +12,7 @@ from ml_platform.errors import ConflictError, InputError, MlPlatformError, NotFo
 from ml_platform.job import Phase
 from ml_platform.render import OUTCOME
 from ml_platform.repository import layout
+from ml_platform.repository.bursts import Bursts
 from ml_platform.repository.git import Edit, GitopsRepository
 from ml_platform.repository.orders import Ending, Journal, Known, Receipt, Submission, Written
 from ml_platform.state import Outcome
@@ -21,9 +22,12 @@ from ml_platform.yaml_document import from_yaml, to_yaml
 class Batch:
     """One turn's commits on top of `head`; each is decided in view of the earlier ones."""
 
-    def __init__(self, repository: GitopsRepository, journal: Journal, head: str) -> None:
+    def __init__(
+        self, repository: GitopsRepository, journal: Journal, head: str, bursts: Bursts
+    ) -> None:
         self._repository = repository
         self._journal = journal
+        self._bursts = bursts
         self.tip = head
         self.written = Written(head, [])
         self.done: list[
@@ -49,21 +53,24 @@ class Batch:
             raise ConflictError(
                 f"{order.job_id} is taken by another job", hint="use another name or key"
             )
-        manifests = {} if order.manifest is None else {order.path: order.manifest}
-        edit = Edit({order.path: order.content}, f"Add {order.job_id}\n", order.author)
+        path = self._bursts.path(
+            order.team, order.path, lambda: self._repository.shards(self.tip, order.team)
+        )
+        manifests = {} if order.manifest is None else {path: order.manifest}
+        edit = Edit({path: order.content}, f"Add {order.job_id}\n", order.author)
         self._commit(edit, manifests, "submit")
         self._content[order.job_id] = order.content
         known = Known(
             job_id=order.job_id,
             team=order.team,
-            path=order.path,
+            path=path,
             active=True,
             request_hash=order.request_hash,
             submitted_at=datetime.now(UTC),
             commit=self.tip,
         )
         self._by_key[order.key_hash] = self._by_id[order.job_id] = known
-        return Receipt(order.job_id, self.tip, order.path)
+        return Receipt(order.job_id, self.tip, path)
 
     def _end(self, order: Ending) -> Receipt:
         known = self._by_id.get(order.job_id) or self._journal.by_id(order.job_id)

@@ -15,6 +15,7 @@ from prometheus_client import Counter, Histogram
 
 from ml_platform.errors import MlPlatformError, ServiceUnavailableError
 from ml_platform.repository.batch import Batch
+from ml_platform.repository.bursts import Bursts
 from ml_platform.repository.git import Author, GitopsRepository
 from ml_platform.repository.orders import Ending, Journal, Receipt, Submission
 from ml_platform.state import Outcome
@@ -54,6 +55,7 @@ class Committer:
         self._queue: queue.Queue[_Order | None] = queue.Queue(MAX_QUEUE)
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._stopped = False
+        self._bursts = Bursts()
         self._gate = threading.Lock()  # nothing may be queued behind the end, where nobody looks
 
     def start(self) -> None:
@@ -67,6 +69,7 @@ class Committer:
         self._thread.join(timeout=30)
 
     def submit(self, submission: Submission) -> Future[Receipt]:
+        """Add a job; the receipt says in which of its team's folders, see Bursts."""
         return self._enqueue(submission)
 
     def archive(self, job_id: str, outcome: Outcome, author: Author) -> Future[Receipt]:
@@ -142,7 +145,7 @@ class Committer:
         for attempt in range(MAX_TRIES):
             head = self._repository.head()
             self._journal.sync(self._repository, head)
-            batch = Batch(self._repository, self._journal, head)
+            batch = Batch(self._repository, self._journal, head, self._bursts)
             answers = [batch.decide(order.change) for order in orders]
             if batch.tip == head:
                 return answers

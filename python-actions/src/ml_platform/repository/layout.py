@@ -12,6 +12,7 @@ TEAMS = "teams"
 JOBS = "jobs"
 _JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
+_SHARD = re.compile(r"[0-9]{3}\Z")
 _JOBS_FOLDER = re.compile(r"jobs/[^/]+/[^/]+/")
 _NOT_JOBS = frozenset({"kustomization", "values"})
 # Argo CD takes .argocd-source.yaml and .argocd-source-<application>.yaml as changes of the Application.
@@ -28,8 +29,13 @@ class Place:
 
 
 def shard(job_id: str, shards: int) -> str:
-    """A job's folder inside its team's: a hash of its id modulo the team's shards."""
+    """A job's own folder inside its team's: a hash of its id modulo the team's shards."""
     return f"{int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % shards:03d}"
+
+
+def is_shard(name: str) -> bool:
+    """Whether a folder of that name in a team's is one of its shards."""
+    return _SHARD.match(name) is not None
 
 
 def jobs_folder(team: str) -> str:
@@ -43,6 +49,16 @@ def job_path(team: str, job_id: str, shards: int) -> str:
 def job_file(team: str, folder: str, job_id: str) -> str:
     """The file of a job in one of its team's folders, which need not be the one that it belongs in."""
     return f"{jobs_folder(team)}/{folder}/{job_id}.yaml"
+
+
+def parent(path: str) -> str:
+    """The folder that a file lies in."""
+    return path.rpartition("/")[0]
+
+
+def moved(path: str, folder: str) -> str:
+    """The same file in another folder."""
+    return f"{folder}/{path.rpartition('/')[2]}"
 
 
 def archive_path(team: str, job_id: str, committed_at: datetime) -> str:

@@ -59,7 +59,8 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Submission:
-    """A manifest to be added."""
+    """A manifest to be added. `path`: its own place, from which the committer may move it to another
+    folder of its team."""
 
     job_id: str
     team: str
