@@ -122,17 +122,18 @@ class Walk:
     """Follows a job to its end; `agreed` are the phases at which all `views` (by name) said the same.
 
     A view is asked only where the job may stand still: what moved meanwhile is not compared.
-    `on_agreed` is told of each phase on which they have agreed.
+    `on_agreed` is told of each phase on which they have agreed. `pod_logs`: what a test has read, by source.
     """
 
     def __init__(
         self,
         on_cluster: JobOnCluster,
         views: Callable[[], Document],
-        on_agreed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.on_cluster, self.agreed = on_cluster, list[str]()
-        self._views, self._on_agreed = views, on_agreed
+        self.on_agreed: Callable[[str], None] = lambda _: None
+        self.pod_logs: dict[str, str] = {}
+        self._views = views
 
     def look(self) -> bool:
         """Compare the views where the phase is a new one; True once the job has ended."""
@@ -143,7 +144,7 @@ class Walk:
         if self.on_cluster.job.status == before:
             assert seen == dict.fromkeys(seen, before)
             self.agreed.append(before)
-            self._on_agreed(before)
+            self.on_agreed(before)
         return False
 
     def seen_by_all(self) -> set[str]:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
@@ -66,6 +67,7 @@ def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_
     with through(tools, "nightly") as client:
         python = _from_python(cluster, platform, client, team)
         follow(form, python)
+        _check_pod_logs(form)
         _check_form(cluster, platform, form)
         _check_python(python, f"user:{tools}/nightly")
 
@@ -163,11 +165,20 @@ def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, 
     }
     page = portal.submit(values, lambda _: None)
     job = platform.client.get_job(page.rpartition("/")[2])
-    return Walk(
-        JobOnCluster(cluster, job, team),
-        lambda: _seen_by_all(platform, portal, job.id),
-        lambda phase: release_queue(cluster, team) if phase == "queued" else None,
-    )
+    walk = Walk(JobOnCluster(cluster, job, team), lambda: _seen_by_all(platform, portal, job.id))
+
+    def on_agreed(phase: str) -> None:
+        if phase == "queued":
+            release_queue(cluster, team)
+        if phase == "running":
+            walk.pod_logs = {source: job.logs(source=source) for source in ("head", "worker-0")}
+            Thread(target=follow_submitter, daemon=True).start()
+
+    def follow_submitter() -> None:
+        walk.pod_logs["submitter"] = "".join(job.follow_logs(source="submitter"))
+
+    walk.on_agreed = on_agreed
+    return walk
 
 
 def _from_python(
@@ -187,6 +198,16 @@ def _from_python(
         }
 
     return Walk(JobOnCluster(cluster, job, team), views)
+
+
+def _check_pod_logs(walk: Walk) -> None:
+    """The service has read them from the API server with its own account, while the job ran."""
+    logs = walk.pod_logs
+    wait_until(lambda: "submitter" in logs, "the submitter's log has ended", 60)
+    for source in ("head", "worker-0"):
+        assert "Ray runtime started." in logs[source]
+    # The program's output, from before it was asked for until its end.
+    assert "probe: step 1" in logs["submitter"] and "probe: done" in logs["submitter"]
 
 
 def _check_form(cluster: Cluster, platform: PlatformService, walk: Walk) -> None:
