@@ -33,6 +33,18 @@ def submitted(
     return JobOnCluster(cluster, job, team)
 
 
+def edited(text: str) -> str:
+    """A job's file that somebody suspends and gives another image and more workers."""
+    manifest = yaml.safe_load(text)
+    manifest["spec"]["suspend"] = True
+    cluster = manifest["spec"]["rayClusterSpec"]
+    (workers,) = cluster["workerGroupSpecs"]
+    workers["replicas"] = workers["minReplicas"] = workers["maxReplicas"] = 2
+    for group in (cluster["headGroupSpec"], workers):
+        group["template"]["spec"]["containers"][0]["image"] = "registry.example.org/another"
+    return yaml.safe_dump(manifest)
+
+
 BESIDE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "beside"}}
 
 
@@ -82,6 +94,13 @@ def test_restarts_in_the_middle_of_a_job_change_nothing(
     # Something else of its shard is applied while it runs: what Kueue wrote into the spec must survive.
     assert synced_by(cluster, team, BESIDE) == {"beside"}
     assert (job.rayjob or {})["spec"] == spec
+    # T5, T6: nor does an edit of its own file reach it, which would stop it.
+    file = f"jobs/{team}/000/{job.id}.yaml"
+    text = cluster.repository.read(file)
+    assert text is not None
+    for content in (edited(text), text):
+        cluster.wait_synced(f"jobs-{team}-000", cluster.repository.commit({file: content}))
+        assert (job.rayjob or {})["spec"] == spec
     done = lambda: job.status.get("jobDeploymentStatus") == "Complete"  # noqa: E731
     wait_until(done, "the job is complete", 240, pause=0.5, explain=lambda: str(job.status))
     # Finished and still in the active set, as the service is down: a commit must not run it again.

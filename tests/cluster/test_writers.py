@@ -37,7 +37,7 @@ NEVER_EDITED: dict[str, Callable[[Manifest], Manifest]] = {
     "suspension": lambda job: {"spec": {"suspend": not job["spec"]["suspend"]}},
     "deadline": lambda job: {"spec": {"activeDeadlineSeconds": None}},
     "new field": lambda job: {"spec": {"runtimeEnvYAML": "pip: [x]"}},
-    "image": lambda job: {
+    "service account": lambda job: {
         "spec": {"rayClusterSpec": {"workerGroupSpecs": _groups(job, serviceAccountName="default")}}
     },
     "team": lambda job: {"metadata": {"labels": {"ml-platform/team": "others"}}},
@@ -62,6 +62,57 @@ def test_a_job_is_never_edited(
     change = NEVER_EDITED[what](job)
     message = refusal(
         lambda: who.patch(RAY, "RayJob", meta["name"], change, meta["namespace"], dry_run=True)
+    )
+    assert "never edited" in message
+
+
+def _head(job: Manifest, **container: Any) -> Manifest:
+    """A change of the head's one container."""
+    containers = copy.deepcopy(
+        job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"]
+    )
+    containers[0].update(container)
+    template = {"spec": {"containers": containers}}
+    return {"spec": {"rayClusterSpec": {"headGroupSpec": {"template": template}}}}
+
+
+NOT_EVEN_BY_KUEUE: dict[str, Callable[[Manifest], Manifest]] = {
+    name: change
+    for name, change in NEVER_EDITED.items()
+    if name not in {"suspension", "service account"}
+} | {
+    "image": lambda job: _head(job, image="registry.example.org/x@sha256:" + "0" * 64),
+    "program of a pod": lambda job: _head(job, command=["sleep"]),
+    "arguments of a pod": lambda job: _head(job, args=["sleep"]),
+    "one more program": lambda job: {
+        "spec": {
+            "rayClusterSpec": {
+                "workerGroupSpecs": _groups(job, initContainers=[{"name": "x", "image": "x"}])
+            }
+        }
+    },
+    "one more group": lambda job: {
+        "spec": {
+            "rayClusterSpec": {
+                "workerGroupSpecs": [*_groups(job), {**_groups(job)[0], "groupName": "more"}]
+            }
+        }
+    },
+    "authentication": lambda job: {"spec": {"rayClusterSpec": {"authOptions": None}}},
+    "Ray version": lambda job: {"spec": {"rayClusterSpec": {"rayVersion": "2.0.0"}}},
+}
+
+
+@pytest.mark.parametrize("what", NOT_EVEN_BY_KUEUE)
+def test_kueue_changes_nothing_but_its_own(
+    what: str, job: Manifest, as_user: Callable[[str], Objects]
+):
+    meta = job["metadata"]
+    change = NOT_EVEN_BY_KUEUE[what](job)
+    message = refusal(
+        lambda: as_user(KUEUE).patch(
+            RAY, "RayJob", meta["name"], change, meta["namespace"], dry_run=True
+        )
     )
     assert "never edited" in message
 
