@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 from kubernetes import client, watch
 from kubernetes.client import ApiException
 from testbed.attach import is_up, running_layout
@@ -23,6 +24,7 @@ from ml_platform.cluster.api_client import api_client
 from ml_platform.settings import ClusterAccess
 
 QUEUES = "kueue.x-k8s.io/v1beta2"
+NEXT_TO_NOTHING = 0.1  # CPU seconds
 Object = dict[str, Any]
 
 
@@ -126,3 +128,20 @@ class Seen:
 
 def name_of(document: Object) -> str:
     return str(document["metadata"]["name"])
+
+
+def cpu_seconds(cluster: Cluster) -> dict[str, float]:
+    """What each process of the control plane has used, user and system, with its children's; nothing
+    of a cluster that was given."""
+    found = {}
+    for name, component in cluster.components.items():
+        if component.pid is not None:
+            times = psutil.Process(component.pid).cpu_times()
+            found[name.replace("-", "_")] = sum(times[:4])
+    return found
+
+
+def since(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """What was used since, without what used next to nothing."""
+    spent = {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
+    return {name: seconds for name, seconds in spent.items() if seconds >= NEXT_TO_NOTHING}

@@ -29,9 +29,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from testbed.cluster import Cluster
 from testbed.objects import Objects
 from testbed.teams import add_team
-from testbed.waiting import wait_until
+from testbed.waiting import DeadlineError, wait_until
 
-from benchmarks.cluster import QUEUES, Seen, cluster_of_fake_nodes, name_of, say
+from benchmarks.cluster import (
+    QUEUES,
+    Seen,
+    cluster_of_fake_nodes,
+    cpu_seconds,
+    name_of,
+    say,
+    since,
+)
 from benchmarks.report import Report, percentile
 
 SCALE = float(os.environ.get("SCALE", "1"))
@@ -44,6 +52,7 @@ QUOTA = {"cpu": f"{8 * NODES}", "memory": f"{32 * NODES}Gi", "nvidia.com/gpu": f
 RAYJOBS = ("ray.io", "v1", "rayjobs")
 WORKLOADS = ("kueue.x-k8s.io", "v1beta2", "workloads")
 MIB = 2**20
+TAKE_UP_SECONDS = 900
 
 
 def run() -> Report:
@@ -130,10 +139,11 @@ class _Scale:
     def _admit(self, admitted: Seen) -> None:
         say("admission")
         lag_before = self._lag()
-        began = time.time()
+        before, began = cpu_seconds(self.cluster), time.time()
         for team in TEAMS:
             self._hold(team, "None")
         admitted.wait_count(NODES, 900)
+        spent, until = since(before, cpu_seconds(self.cluster)), time.time()
         last = max(admitted.at.values())
         self._service_shows("starting", NODES)
         self.report.add(
@@ -145,6 +155,9 @@ class _Scale:
         count, seconds = (now - then for now, then in zip(self._lag(), lag_before, strict=True))
         note = f"arrival of a change to the journal, mean of {count:.0f} during admission"
         self.report.add("watch_lag_s", seconds / count, note)
+        for name, used in sorted(spent.items()):
+            note = f"of {os.cpu_count()} cores, while they are admitted"
+            self.report.add(f"admission_cores_{name}", used / (until - began), note)
 
     def _replace(self, admitted: Seen) -> None:
         """Jobs go as when they end, and as many take their places."""
@@ -153,14 +166,14 @@ class _Scale:
         assert len(running) == FREED, f"{len(running)} jobs run"
         began = time.time()
 
-        def since() -> list[float]:
+        def admitted_since() -> list[float]:
             return sorted(at for at in admitted.at.copy().values() if at > began)
 
         remove = partial(self.argo_cd.delete, RAY, "RayJob")
         with ThreadPoolExecutor(CREATORS) as pool:
             list(pool.map(lambda job: remove(name_of(job), job["metadata"]["namespace"]), running))
-        wait_until(lambda: len(since()) >= FREED, f"{FREED} more jobs are admitted", 900)
-        took = since()[FREED - 1] - began
+        wait_until(lambda: len(admitted_since()) >= FREED, f"{FREED} more jobs are admitted", 900)
+        took = admitted_since()[FREED - 1] - began
         note = f"{FREED} jobs end, until as many more are admitted"
         self.report.add("replaced_per_s", FREED / took, note)
 
@@ -170,8 +183,8 @@ class _Scale:
         say("KubeRay")
         began = time.monotonic()
         with Seen(self.cluster, RAYJOBS, _taken_up) as taken:
-            with suppress(TimeoutError, AssertionError):
-                taken.wait_count(NODES, 1200)
+            with suppress(DeadlineError):
+                taken.wait_count(NODES, TAKE_UP_SECONDS)
             count = min(len(taken.at), NODES)
         took = time.monotonic() - began
         note = f"{count} of {JOBS} new RayJobs by KubeRay, in {took:.0f} s from its start"

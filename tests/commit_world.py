@@ -58,9 +58,12 @@ def submission(name: str, body: str = "first", author: Author = ADA) -> Submissi
         POOL,
         RunStorage("file:///runs"),
     )
-    return Submission(
-        job_id, TEAM, job_path(TEAM, job_id, 1), to_yaml(manifest).encode(), key, body, author
-    )
+    return Submission(job_id, TEAM, 1, to_yaml(manifest).encode(), key, body, author)
+
+
+def path_of(order: Submission) -> str:
+    """Where the job's manifest goes when it comes alone."""
+    return job_path(order.team, order.job_id, order.shards)
 
 
 @contextmanager

@@ -10,10 +10,17 @@ from testbed.cluster import Cluster
 from testbed.waiting import wait_until
 
 from ml_platform.job_handle import Job
+from ml_platform.service import models
 
 RAY, KUEUE = "ray.io/v1", "kueue.x-k8s.io/v1beta2"
 JOB_LABEL = "ml-platform/job-id"
 Document = dict[str, Any]
+
+
+def state_of(said: models.State | Document) -> Document:
+    """A job's state in one spelling, whoever says it."""
+    state = models.State.model_validate(said if isinstance(said, dict) else said.model_dump())
+    return state.model_dump(mode="json")
 
 
 class JobOnCluster:
@@ -119,37 +126,38 @@ class JobOnCluster:
 
 
 class Walk:
-    """Follows a job to its end; `agreed` are the phases at which all `views` (by name) said the same.
+    """Follows a job to its end; `agreed` are the phases at which all `views` (by name) said the same of its
+    state: phase, reason, since when and whether it is the last.
 
     A view is asked only where the job may stand still: what moved meanwhile is not compared.
-    `on_agreed` is told of each phase on which they have agreed. `pod_logs`: what a test has read, by source.
+    `on_agreed` is told of each phase on which they have agreed.
     """
 
     def __init__(
         self,
         on_cluster: JobOnCluster,
-        views: Callable[[], Document],
+        views: Callable[[], dict[str, Document]],
+        on_agreed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.on_cluster, self.agreed = on_cluster, list[str]()
-        self.on_agreed: Callable[[str], None] = lambda _: None
-        self.pod_logs: dict[str, str] = {}
-        self._views = views
+        self._views, self._on_agreed = views, on_agreed
 
     def look(self) -> bool:
         """Compare the views where the phase is a new one; True once the job has ended."""
-        before = self.on_cluster.job.status
-        if before in self.agreed:
-            return before in ("succeeded", "failed", "cancelled")
+        before = state_of(self.on_cluster.job.refresh().state)
+        phase = str(before["phase"])
+        if phase in self.agreed:
+            return bool(before["final"])
         seen = self._views()
-        if self.on_cluster.job.status == before:
+        if state_of(self.on_cluster.job.refresh().state) == before:
             assert seen == dict.fromkeys(seen, before)
-            self.agreed.append(before)
-            self.on_agreed(before)
+            self.agreed.append(phase)
+            self._on_agreed(phase)
         return False
 
     def seen_by_all(self) -> set[str]:
-        """What the views say now."""
-        return set(self._views().values())
+        """Phases that the views say now."""
+        return {str(state["phase"]) for state in self._views().values()}
 
 
 def follow(*walks: Walk, seconds: float = 300.0) -> None:

@@ -19,6 +19,8 @@ from testbed.objects import ApiError
 from testbed.teams import add_team, hold_queue, remove_team
 from testbed.waiting import wait_until
 
+from ml_platform.repository.bursts import PAUSE_SECONDS
+
 ONE_SYNC_SECONDS = 30  # stated in docs/gitops.md
 MOST_TRIES = 20
 MANY_TRIES = 6  # of a sync; from there on they are as rare as they become
@@ -44,6 +46,11 @@ def shard_of(job: JobOnCluster) -> str:
     return str(job.job.refresh().path.split("/")[2])
 
 
+def pause_between_bursts() -> None:
+    """So that the next job goes where a hash of its id says, and not to those before it."""
+    time.sleep(1.5 * PAUSE_SECONDS)
+
+
 def queued_in(
     shard: str, platform: PlatformService, cluster: Cluster, team: str
 ) -> list[JobOnCluster]:
@@ -51,6 +58,7 @@ def queued_in(
     made: list[JobOnCluster] = []
     while not made or shard_of(made[-1]) != shard:
         assert len(made) < MOST_TRIES
+        pause_between_bursts()
         began = time.monotonic()
         made.append(queued_job(platform, cluster, team))
         assert time.monotonic() - began < ONE_SYNC_SECONDS
@@ -63,6 +71,7 @@ def held_and_free(
     """A new job in that shard, which somebody holds up, and one in another; those between are cancelled."""
     made: dict[bool, JobOnCluster] = {}
     for _ in range(MOST_TRIES):
+        pause_between_bursts()
         job = JobOnCluster(cluster, platform.submit(team, pool="fake-gpu"), team)
         if made.setdefault(shard_of(job) == shard, job) is not job:
             job.job.cancel()

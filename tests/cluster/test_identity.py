@@ -38,6 +38,9 @@ def test_an_account_is_who_the_api_server_says_in_the_teams_whose_role_it_has(
         job = client.submit_job("probe", VERSION, team=team, pool="test")
         assert job.view.owner == f"user:{tools}/nightly"
         job.cancel()
+    account = f"system:serviceaccount:{tools}:nightly"
+    for verb in ("create", "update", "patch", "delete"):
+        assert not may(admin, account, verb, "rayjobs.ray.io", team), "past Git"
 
 
 @pytest.mark.usefixtures("connection")

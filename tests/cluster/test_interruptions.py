@@ -34,8 +34,12 @@ def submitted(
 
 
 def edited(text: str) -> str:
-    """A job's file that somebody suspends and gives another image and more workers."""
+    """A job's file that somebody suspends, and gives another image, more workers and an annotation.
+
+    For the annotation Argo CD applies the file, which it would not for what it ignores.
+    """
     manifest = yaml.safe_load(text)
+    manifest["metadata"]["annotations"]["note"] = "edited"
     manifest["spec"]["suspend"] = True
     cluster = manifest["spec"]["rayClusterSpec"]
     (workers,) = cluster["workerGroupSpecs"]
@@ -98,9 +102,11 @@ def test_restarts_in_the_middle_of_a_job_change_nothing(
     file = f"jobs/{team}/000/{job.id}.yaml"
     text = cluster.repository.read(file)
     assert text is not None
-    for content in (edited(text), text):
+    for content, note in ((edited(text), "edited"), (text, None)):
         cluster.wait_synced(f"jobs-{team}-000", cluster.repository.commit({file: content}))
-        assert (job.rayjob or {})["spec"] == spec
+        found = job.rayjob or {}
+        assert found["spec"] == spec
+        assert found["metadata"]["annotations"].get("note") == note
     done = lambda: job.status.get("jobDeploymentStatus") == "Complete"  # noqa: E731
     wait_until(done, "the job is complete", 240, pause=0.5, explain=lambda: str(job.status))
     # Finished and still in the active set, as the service is down: a commit must not run it again.

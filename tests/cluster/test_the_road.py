@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import yaml
 from callers import let_submit
-from jobs import JobOnCluster, Walk, follow
+from jobs import Document, JobOnCluster, Walk, follow, state_of
 from platform_service import ROOT, VERSION, PlatformService
 from testbed.cluster import Cluster
 from testbed.objects import Objects
@@ -23,6 +25,7 @@ from testbed.teams import add_team, hold_queue, release_queue, remove_team
 from testbed.waiting import wait_until
 
 from ml_platform import PlatformClient
+from ml_platform.job_handle import Job
 from ml_platform.local.portal_form import Portal
 
 # The team of the portal's guest; the portal's catalog knows it.
@@ -62,12 +65,12 @@ def test_jobs_from_form_and_python_go_to_the_archive_and_all_views_agree_on_the_
 ) -> None:
     """One by the portal's template, the other by an account of the cluster, through its kubecontext."""
     hold_queue(cluster, guests_team)  # so that its job is seen to wait
-    form = _from_the_form(cluster, platform, portal, guests_team)
+    form, logs = _from_the_form(cluster, platform, portal, guests_team)
     let_submit(admin, tools, team)
     with through(tools, "nightly") as client:
         python = _from_python(cluster, platform, client, team)
         follow(form, python)
-        _check_pod_logs(form)
+        logs.check()
         _check_form(cluster, platform, form)
         _check_python(python, f"user:{tools}/nightly")
 
@@ -156,7 +159,9 @@ def _a_finished_job(cluster: Cluster, platform: PlatformService, team: str) -> J
     return finished
 
 
-def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, team: str) -> Walk:
+def _from_the_form(
+    cluster: Cluster, platform: PlatformService, portal: Portal, team: str
+) -> tuple[Walk, PodLogs]:
     values = {
         "training": {"workload": "probe", "version": "v1", "parameters": {"seconds": 10}},
         "team": team,
@@ -165,20 +170,16 @@ def _from_the_form(cluster: Cluster, platform: PlatformService, portal: Portal, 
     }
     page = portal.submit(values, lambda _: None)
     job = platform.client.get_job(page.rpartition("/")[2])
-    walk = Walk(JobOnCluster(cluster, job, team), lambda: _seen_by_all(platform, portal, job.id))
+    logs = PodLogs(job)
 
     def on_agreed(phase: str) -> None:
         if phase == "queued":
             release_queue(cluster, team)
         if phase == "running":
-            walk.pod_logs = {source: job.logs(source=source) for source in ("head", "worker-0")}
-            Thread(target=follow_submitter, daemon=True).start()
+            logs.read()
 
-    def follow_submitter() -> None:
-        walk.pod_logs["submitter"] = "".join(job.follow_logs(source="submitter"))
-
-    walk.on_agreed = on_agreed
-    return walk
+    views = lambda: _seen_by_all(platform, portal, job.id)  # noqa: E731
+    return Walk(JobOnCluster(cluster, job, team), views, on_agreed), logs
 
 
 def _from_python(
@@ -188,26 +189,55 @@ def _from_python(
         "probe", VERSION, team=team, pool="test", workers=1, parameters={"seconds": 10}
     )
 
-    def views() -> dict[str, str]:
-        shown = json.loads(platform.command("get", job.id, "--output", "json"))
+    def views() -> dict[str, Document]:
         (listed,) = client.list_jobs(team=team)
         return {
-            "command line": shown["state"]["phase"],
-            "list": listed.state.phase.value,
-            "owner of the machine": platform.client.get_job(job.id).status,
+            "command line": state_of(
+                json.loads(command("get", job.id, "--output", "json"))["state"]
+            ),
+            "list": state_of(listed.state),
+            "page's data": state_of(platform.client.get_job(job.id).view.state),
         }
 
     return Walk(JobOnCluster(cluster, job, team), views)
 
 
-def _check_pod_logs(walk: Walk) -> None:
-    """The service has read them from the API server with its own account, while the job ran."""
-    logs = walk.pod_logs
-    wait_until(lambda: "submitter" in logs, "the submitter's log has ended", 60)
-    for source in ("head", "worker-0"):
-        assert "Ray runtime started." in logs[source]
-    # The program's output, from before it was asked for until its end.
-    assert "probe: step 1" in logs["submitter"] and "probe: done" in logs["submitter"]
+def command(*words: str) -> str:
+    """`ml-platform <words>` as the process's own environment has it, thus through the kubecontext."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ml_platform.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class PodLogs:
+    """What a job's pods say while it runs, as the service reads it from the API server."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._of: dict[str, str] = {}
+        self._thread = ThreadPoolExecutor(1)
+        self._submitter: Future[str] | None = None
+
+    def read(self) -> None:
+        """Of head and worker what is there; of the submitter all until its end."""
+        self._submitter = self._thread.submit(
+            lambda: "".join(self._job.follow_logs(source="submitter"))
+        )
+        for source in ("head", "worker-0"):
+            self._of[source] = self._job.logs(source=source)
+
+    def check(self) -> None:
+        assert self._submitter is not None, "it was never seen running"
+        for text in self._of.values():
+            assert "Ray runtime started." in text
+        text = self._submitter.result(timeout=60)
+        assert "probe: step 1 " in text and "probe: done after 10 steps" in text
+        self._thread.shutdown()
 
 
 def _check_form(cluster: Cluster, platform: PlatformService, walk: Walk) -> None:
@@ -239,14 +269,14 @@ def _check_python(walk: Walk, owner: str) -> None:
     assert "probe: done after 10 steps" in job.logs()
 
 
-def _seen_by_all(platform: PlatformService, portal: Portal, job_id: str) -> dict[str, str]:
+def _seen_by_all(platform: PlatformService, portal: Portal, job_id: str) -> dict[str, Document]:
     shown = json.loads(platform.command("get", job_id, "--output", "json"))
     page = portal.get(f"/api/ml-platform/jobs/{job_id}")
     listed = next(item for item in platform.client.list_jobs() if item.id == job_id)
     return {
-        "command line": shown["state"]["phase"],
-        "portal": page["state"]["phase"],
-        "list": listed.state.phase.value,
+        "command line": state_of(shown["state"]),
+        "portal": state_of(page["state"]),
+        "list": state_of(listed.state),
     }
 
 

@@ -1,4 +1,4 @@
-"""Who may change or delete a job that exists: Kueue its spec, Argo CD its existence, nobody else."""
+"""Who may change or delete a job: Kueue what admission says, Argo CD its existence, nobody else anything."""
 
 from __future__ import annotations
 
@@ -76,21 +76,35 @@ def _head(job: Manifest, **container: Any) -> Manifest:
     return {"spec": {"rayClusterSpec": {"headGroupSpec": {"template": template}}}}
 
 
+def _workers(job: Manifest, **group: Any) -> Manifest:
+    """A change of the group of workers."""
+    return {
+        "spec": {"rayClusterSpec": {"workerGroupSpecs": [{**_groups(job)[0], **group}]}},
+    }
+
+
+def _pods(job: Manifest, **pod: Any) -> Manifest:
+    """A change of the workers' pods."""
+    return {"spec": {"rayClusterSpec": {"workerGroupSpecs": _groups(job, **pod)}}}
+
+
+HOOK = {"preStop": {"exec": {"command": ["sleep", "9"]}}}
 NOT_EVEN_BY_KUEUE: dict[str, Callable[[Manifest], Manifest]] = {
-    name: change
-    for name, change in NEVER_EDITED.items()
-    if name not in {"suspension", "service account"}
+    name: change for name, change in NEVER_EDITED.items() if name != "suspension"
 } | {
     "image": lambda job: _head(job, image="registry.example.org/x@sha256:" + "0" * 64),
     "program of a pod": lambda job: _head(job, command=["sleep"]),
     "arguments of a pod": lambda job: _head(job, args=["sleep"]),
-    "one more program": lambda job: {
-        "spec": {
-            "rayClusterSpec": {
-                "workerGroupSpecs": _groups(job, initContainers=[{"name": "x", "image": "x"}])
-            }
-        }
-    },
+    "environment": lambda job: _head(job, env=[{"name": "PYTHONPATH", "value": "/tmp"}]),
+    "hook": lambda job: _head(job, lifecycle=HOOK),
+    "privileges": lambda job: _head(job, securityContext={"privileged": True}),
+    "one more program": lambda job: _pods(job, initContainers=[{"name": "x", "image": "x"}]),
+    "network of the node": lambda job: _pods(job, hostNetwork=True),
+    "files of the node": lambda job: _pods(
+        job, volumes=[{"name": "node", "hostPath": {"path": "/"}}]
+    ),
+    "workers": lambda job: _workers(job, replicas=7, maxReplicas=7),
+    "line of shell": lambda job: _workers(job, rayStartParams={"block": "; sleep 9"}),
     "one more group": lambda job: {
         "spec": {
             "rayClusterSpec": {
@@ -98,13 +112,14 @@ NOT_EVEN_BY_KUEUE: dict[str, Callable[[Manifest], Manifest]] = {
             }
         }
     },
+    "no submitter of its own": lambda job: {"spec": {"submitterPodTemplate": None}},
     "authentication": lambda job: {"spec": {"rayClusterSpec": {"authOptions": None}}},
     "Ray version": lambda job: {"spec": {"rayClusterSpec": {"rayVersion": "2.0.0"}}},
 }
 
 
 @pytest.mark.parametrize("what", NOT_EVEN_BY_KUEUE)
-def test_kueue_changes_nothing_but_its_own(
+def test_not_even_kueue_changes_what_a_job_runs(
     what: str, job: Manifest, as_user: Callable[[str], Objects]
 ):
     meta = job["metadata"]

@@ -22,7 +22,6 @@ from ml_platform.pools import Machine, Pool
 from ml_platform.render import Identity, render
 from ml_platform.repository.committer import Committer
 from ml_platform.repository.git import PLATFORM, GitopsRepository, seed
-from ml_platform.repository.layout import job_path
 from ml_platform.repository.orders import Submission
 from ml_platform.state import Outcome
 from ml_platform.yaml_document import to_yaml
@@ -108,9 +107,7 @@ class World:
         return job_id
 
     def commit(self, job_id: str, content: bytes) -> None:
-        submission = Submission(
-            job_id, TEAM, job_path(TEAM, job_id, 1), content, f"key-{job_id}", "", PLATFORM
-        )
+        submission = Submission(job_id, TEAM, 1, content, f"key-{job_id}", "", PLATFORM)
         self.committer.submit(submission).result(timeout=20)
 
     def cancel(self, job_id: str) -> None:

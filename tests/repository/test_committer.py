@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pygit2
 import pytest
-from commit_world import ADA, committing, new_repository, submission
+from commit_world import ADA, committing, new_repository, path_of, submission
 from foreign_writer import git, push
 from service_world import content_of, files_of
 
@@ -136,7 +136,7 @@ def test_a_job_that_was_cancelled_before_it_was_applied_ends_in_the_archive(
         ended = committer.archive(order.job_id, CANCELLED, ADA).result(60)
         again = committer.archive(order.job_id, Outcome(phase=Phase.SUCCEEDED), ADA).result(60)
         retried = committer.submit(order).result(60)
-    assert order.path not in files_of(repository)
+    assert path_of(order) not in files_of(repository)
     assert again.existed
     assert again.outcome == CANCELLED
     assert retried.existed
@@ -178,7 +178,8 @@ def test_a_strange_manifest_of_somebody_else_harms_no_other_job(
     order = submission("a")
     with committing(repository, tmp_path / "journal.db") as committer:
         committer.submit(order).result(60)
-        push(repository, {order.path: STRANGE[kind], order.path.replace("a-", "c-", 1): b"[["})
+        path = path_of(order)
+        push(repository, {path: STRANGE[kind], path.replace("a-", "c-", 1): b"[["})
         bad = committer.archive(order.job_id, CANCELLED, ADA)
         good = committer.submit(submission("b"))
         assert not good.result(60).existed

@@ -44,7 +44,8 @@ class Plan:
 
     job_id: str
     spec: JobSpec
-    path: str
+    path: str  # its own; see repository.bursts
+    shards: int
     manifest: dict[str, Any]
     text: str
     key_hash: str
@@ -95,6 +96,7 @@ def plan_job(
         job_id=identity.job_id,
         spec=spec,
         path=layout.job_path(team.name, identity.job_id, team.shards),
+        shards=team.shards,
         manifest=manifest,
         text=to_yaml(manifest),
         key_hash=hashed,

@@ -36,8 +36,8 @@ class Output(BaseModel):
     path: Annotated[
         str,
         Field(
-            description="Where the manifest goes. Another folder of its team, if the team has several "
-            "and another job comes just before."
+            description="The manifest's path in the GitOps repository, if nothing else of its team comes "
+            "just before."
         ),
     ]
     manifest: Annotated[str, Field(description="The RayJob as YAML.")]

@@ -39,7 +39,13 @@ class Output(BaseModel):
     page_url: Annotated[str, Field(description="The job's page.")]
     entity_ref: Annotated[str, Field(description="The job's catalog entity.")]
     commit: Annotated[str | None, Field(description="Commit that added it; null in a dry run.")]
-    path: Annotated[str, Field(description="The manifest's path in the GitOps repository.")]
+    path: Annotated[
+        str,
+        Field(
+            description="The manifest's path in the GitOps repository. In a dry run that of a job which "
+            "nothing else of its team comes just before."
+        ),
+    ]
     already_existed: Annotated[
         bool, Field(description="The same key had made this job before; nothing was done.")
     ]
@@ -90,7 +96,7 @@ def _submission(plan: Plan, ctx: ActionContext) -> Submission:
     return Submission(
         job_id=plan.job_id,
         team=plan.spec.team,
-        path=plan.path,
+        shards=plan.shards,
         content=plan.text.encode(),
         key_hash=plan.key_hash,
         request_hash=plan.request_hash,

@@ -17,7 +17,6 @@ from ml_platform.cluster.interface import Observed
 from ml_platform.cluster.trimming import application_of_job
 from ml_platform.errors import NotFoundError
 from ml_platform.journal_row import Row
-from ml_platform.repository import layout
 
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
@@ -164,7 +163,7 @@ class Gatherer:
             return None
         if row.team != key[0] or row.observed.rayjob is None or not self._is_gone(key):
             return None
-        return Observed(application=self._application(layout.parent(row.path)))
+        return Observed(application=self._application(row.path.rpartition("/")[0]))
 
     def _is_gone(self, key: Key) -> bool:
         """Whether it is certain that no cluster has the object."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import yaml
@@ -53,9 +54,7 @@ class Batch:
             raise ConflictError(
                 f"{order.job_id} is taken by another job", hint="use another name or key"
             )
-        path = self._bursts.path(
-            order.team, order.path, lambda: self._repository.shards(self.tip, order.team)
-        )
+        path = layout.job_file(order.team, self._shard(order), order.job_id)
         manifests = {} if order.manifest is None else {path: order.manifest}
         edit = Edit({path: order.content}, f"Add {order.job_id}\n", order.author)
         self._commit(edit, manifests, "submit")
@@ -71,6 +70,11 @@ class Batch:
         )
         self._by_key[order.key_hash] = self._by_id[order.job_id] = known
         return Receipt(order.job_id, self.tip, path)
+
+    def _shard(self, order: Submission) -> str:
+        folder = layout.jobs_folder(order.team)
+        sizes = partial(self._repository.folders, self.tip, folder)
+        return self._bursts.shard(order.team, order.job_id, order.shards, sizes)
 
     def _end(self, order: Ending) -> Receipt:
         known = self._by_id.get(order.job_id) or self._journal.by_id(order.job_id)

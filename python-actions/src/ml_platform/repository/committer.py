@@ -145,12 +145,14 @@ class Committer:
         for attempt in range(MAX_TRIES):
             head = self._repository.head()
             self._journal.sync(self._repository, head)
-            batch = Batch(self._repository, self._journal, head, self._bursts)
+            bursts = self._bursts.copy()
+            batch = Batch(self._repository, self._journal, head, bursts)
             answers = [batch.decide(order.change) for order in orders]
             if batch.tip == head:
                 return answers
             self._check_turn()
             if self._repository.swap(head, batch.tip):
+                self._bursts = bursts
                 self._journal.sync(self._repository, batch.tip, batch.written)
                 for done in batch.done:
                     log.info("%s", done)

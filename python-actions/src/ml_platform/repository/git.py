@@ -101,7 +101,7 @@ class GitopsRepository:
         return str(tree[path].id) if path in tree else None
 
     def folders(self, commit: str, path: str) -> dict[str, int]:
-        """Names of the folders in a folder, and how much is in each; none when it is missing."""
+        """Names of the folders in a folder, and how many entries each has; none when it is missing."""
         try:
             tree = self._repo[commit].peel(pygit2.Tree)[path]
         except KeyError:
@@ -109,15 +109,6 @@ class GitopsRepository:
         if not isinstance(tree, pygit2.Tree):
             return {}
         return {str(entry.name): len(entry) for entry in tree if isinstance(entry, pygit2.Tree)}
-
-    def shards(self, commit: str, team: str) -> dict[str, int]:
-        """Paths of a team's folders of jobs, and how many files are in each."""
-        found = self.folders(commit, layout.jobs_folder(team))
-        return {
-            f"{layout.jobs_folder(team)}/{name}": size
-            for name, size in found.items()
-            if layout.is_shard(name)
-        }
 
     def active(self, commit: str) -> Iterator[ActiveFile]:
         """Every manifest under `jobs/` at a commit; links and other file names are passed over."""

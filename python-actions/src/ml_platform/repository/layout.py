@@ -12,7 +12,6 @@ TEAMS = "teams"
 JOBS = "jobs"
 _JOB_FILE = re.compile(r"jobs/([a-z][-a-z0-9]*)/([0-9]{3})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
 _ARCHIVE_FILE = re.compile(r"archive/([a-z][-a-z0-9]*)/([0-9]{6})/([a-z][-a-z0-9]{0,46})\.yaml\Z")
-_SHARD = re.compile(r"[0-9]{3}\Z")
 _JOBS_FOLDER = re.compile(r"jobs/[^/]+/[^/]+/")
 _NOT_JOBS = frozenset({"kustomization", "values"})
 # Argo CD takes .argocd-source.yaml and .argocd-source-<application>.yaml as changes of the Application.
@@ -33,9 +32,9 @@ def shard(job_id: str, shards: int) -> str:
     return f"{int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % shards:03d}"
 
 
-def is_shard(name: str) -> bool:
-    """Whether a folder of that name in a team's is one of its shards."""
-    return _SHARD.match(name) is not None
+def shards_from(first: str, shards: int) -> list[str]:
+    """All folders of a team that has so many, in turn, beginning with `first`."""
+    return [f"{(int(first) + number) % shards:03d}" for number in range(shards)]
 
 
 def jobs_folder(team: str) -> str:
@@ -49,16 +48,6 @@ def job_path(team: str, job_id: str, shards: int) -> str:
 def job_file(team: str, folder: str, job_id: str) -> str:
     """The file of a job in one of its team's folders, which need not be the one that it belongs in."""
     return f"{jobs_folder(team)}/{folder}/{job_id}.yaml"
-
-
-def parent(path: str) -> str:
-    """The folder that a file lies in."""
-    return path.rpartition("/")[0]
-
-
-def moved(path: str, folder: str) -> str:
-    """The same file in another folder."""
-    return f"{folder}/{path.rpartition('/')[2]}"
 
 
 def archive_path(team: str, job_id: str, committed_at: datetime) -> str:

@@ -59,12 +59,11 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Submission:
-    """A manifest to be added. `path`: its own place, from which the committer may move it to another
-    folder of its team."""
+    """A manifest to be added. `shards`: how many folders its team has."""
 
     job_id: str
     team: str
-    path: str
+    shards: int
     content: bytes
     key_hash: str
     request_hash: str
