@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from ml_platform.yaml_document import to_yaml
 TEAM = "bench"
 SHARDS = int(os.environ.get("SHARDS", "64"))
 ACTIVE, SINGLE, SUSTAINED, SWEEP = 1000, 60, 200, 100
+LOOK_SECONDS, AT_REST_CORES = 5.0, 0.3
 RAYJOBS = ("ray.io", "v1", "rayjobs")
 
 
@@ -110,6 +112,14 @@ def _settle(cluster: Cluster) -> None:
         return not rest and all(is_synced(one) and not is_operating(one) for one in applications)
 
     wait_until(settled, "the cluster has caught up", 600, pause=2)
+    wait_until(partial(_is_at_rest, cluster), "the control plane is at rest", 300, pause=0)
+
+
+def _is_at_rest(cluster: Cluster) -> bool:
+    """Whether little is done in some seconds. A cluster that was given does not show it."""
+    before = cpu_seconds(cluster)
+    time.sleep(LOOK_SECONDS)
+    return sum(since(before, cpu_seconds(cluster)).values()) < AT_REST_CORES * LOOK_SECONDS
 
 
 def _deployment(job: dict[str, Any]) -> str | None:
