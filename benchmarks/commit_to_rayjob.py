@@ -118,7 +118,7 @@ def _settle(cluster: Cluster) -> None:
 def _is_at_rest(cluster: Cluster) -> bool:
     """Whether little is done in some seconds. A cluster that was given does not show it."""
     before = cpu_seconds(cluster)
-    time.sleep(LOOK_SECONDS)
+    time.sleep(LOOK_SECONDS)  # what is used meanwhile is what is looked at
     return sum(since(before, cpu_seconds(cluster)).values()) < AT_REST_CORES * LOOK_SECONDS
 
 
@@ -135,6 +135,7 @@ def _at_rate(
     service = platform.client
     began = time.monotonic()
     for number in range(SINGLE):
+        # The rate is kept: a slow answer does not put off the jobs after it.
         time.sleep(max(0.0, began + number / per_second - time.monotonic()))
         job = service.submit_job("probe", "v1", team=TEAM, pool="fake-gpu")
         committed[job.id] = time.time()

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,23 @@ RUNS_IN_PODS = "file:///runs"
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
+
+
+def command(*words: str, environment: Mapping[str, str]) -> str:
+    """`ml-platform <words>`; its standard output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ml_platform.cli", *words],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise AssertionError(
+            f"ml-platform {' '.join(words)} exits {done.returncode}:\n{done.stderr}"
+        )
+    return done.stdout.strip()
 
 
 class PlatformService:
@@ -126,19 +144,7 @@ class PlatformService:
 
     def command(self, *words: str) -> str:
         """`ml-platform <words>` against this service; its standard output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ml_platform.cli", *words],
-            env=self._environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise AssertionError(
-                f"ml-platform {' '.join(words)} exits {done.returncode}:\n{done.stderr}"
-            )
-        return done.stdout.strip()
+        return command(*words, environment=self._environment)
 
     @property
     def token(self) -> str:

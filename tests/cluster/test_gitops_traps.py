@@ -48,7 +48,7 @@ def shard_of(job: JobOnCluster) -> str:
 
 def pause_between_bursts() -> None:
     """So that the next job goes where a hash of its id says, and not to those before it."""
-    time.sleep(1.1 * PAUSE_SECONDS)
+    time.sleep(1.1 * PAUSE_SECONDS)  # the service decides by the time that has passed
 
 
 def queued_in(

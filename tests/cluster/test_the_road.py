@@ -6,9 +6,8 @@ And what a job that has come to its end means for a cluster that is built again.
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ import pytest
 import yaml
 from callers import let_submit
 from jobs import Document, JobOnCluster, Walk, follow, state_of
-from platform_service import ROOT, VERSION, PlatformService
+from platform_service import ROOT, VERSION, PlatformService, command
 from testbed.cluster import Cluster
 from testbed.objects import Objects
 from testbed.teams import add_team, hold_queue, release_queue, remove_team
@@ -190,28 +189,16 @@ def _from_python(
     )
 
     def views() -> dict[str, Document]:
+        # With the environment of this process the command goes through the kubecontext.
+        shown = json.loads(command("get", job.id, "--output", "json", environment=os.environ))
         (listed,) = client.list_jobs(team=team)
         return {
-            "command line": state_of(
-                json.loads(command("get", job.id, "--output", "json"))["state"]
-            ),
+            "command line": state_of(shown["state"]),
             "list": state_of(listed.state),
             "page's data": state_of(platform.client.get_job(job.id).view.state),
         }
 
     return Walk(JobOnCluster(cluster, job, team), views)
-
-
-def command(*words: str) -> str:
-    """`ml-platform <words>` as the process's own environment has it, thus through the kubecontext."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ml_platform.cli", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 class PodLogs:

@@ -505,7 +505,7 @@ def main(argv: list[str]) -> int:
         return NO_FOLDER
     try:
         earlier = done_by(folder, number)
-    except Exception as error:  # as above, and what is claimed needs an end
+    except Exception as error:  # whatever it is: an attempt that is claimed needs an end on record
         cause = f"cannot read in JOB_DIR {os.environ['JOB_DIR']}: {error}"
         complain(cause)
         record_exit(folder, number, NO_FOLDER, cause)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_platform.pools import Pools
 from ml_platform.queues import NAMESPACE_QUEUE, local_queue, queue_objects
+from ml_platform.repository import layout
 from ml_platform.team import Team
 from ml_platform.yaml_document import to_yaml
 
@@ -66,8 +67,8 @@ def _queue_files(cluster: str, pools: Pools, teams: Sequence[Team]) -> dict[str,
 def _team_files(team: Team) -> dict[str, str]:
     folder = f"teams/{team.name}"
     anchors = {
-        f"jobs/{team.name}/{shard:03d}/_anchor.yaml": anchor(team.name, f"{shard:03d}")
-        for shard in range(team.shards)
+        f"{layout.jobs_folder(team.name)}/{shard}/_anchor.yaml": anchor(team.name, shard)
+        for shard in layout.shards_from("000", team.shards)
     }
     return {
         f"{folder}/namespace.yaml": _file(namespace(team)),
