@@ -17,7 +17,7 @@ from ml_platform.render import render
 
 Manifest = dict[str, Any]
 RAY, ADMISSION = "ray.io/v1", "admissionregistration.k8s.io/v1"
-POLICIES = ("rayjob-shape", "rayjob-immutable", "rayjob-delete")
+POLICIES = ("rayjob-shape", "rayjob-immutable", "rayjob-delete", "refresh-only")
 ARGO_CD = "system:serviceaccount:argocd:argocd-application-controller"
 KUEUE = "system:serviceaccount:kueue-system:kueue-controller-manager"
 KUBERAY = "system:serviceaccount:ray-system:kuberay-operator"

@@ -1,4 +1,7 @@
-"""Who may change or delete a job: Kueue what admission says, Argo CD its existence, nobody else anything."""
+"""Who may change or delete a job: Kueue what admission says, Argo CD its existence, nobody else anything.
+
+And of an Application the service may change nothing, but ask for a look at Git.
+"""
 
 from __future__ import annotations
 
@@ -187,3 +190,75 @@ def test_nobody_deletes_a_job(
 def test_who_cleans_up_deletes_jobs(user: str, job: Manifest, as_user: Callable[[str], Objects]):
     meta = job["metadata"]
     assert as_user(user).delete(RAY, "RayJob", meta["name"], meta["namespace"], dry_run=True)
+
+
+APPLICATION, SERVICE = "argoproj.io/v1alpha1", "system:serviceaccount:ml-platform:ml-platform"
+ASKED: dict[str, tuple[str, str, Manifest]] = {
+    "a refresh": (
+        "Application",
+        "queues",
+        {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}},
+    ),
+    "no refresh any more": (
+        "Application",
+        "queues",
+        {"metadata": {"annotations": {"argocd.argoproj.io/refresh": None}}},
+    ),
+    "a refresh of the set": (
+        "ApplicationSet",
+        "jobs",
+        {"metadata": {"annotations": {"argocd.argoproj.io/application-set-refresh": "true"}}},
+    ),
+}
+ELSEWHERE = "https://git.example.org/elsewhere.git"
+NOT_ASKED: dict[str, tuple[str, str, Manifest]] = {
+    "another repository": ("Application", "queues", {"spec": {"source": {"repoURL": ELSEWHERE}}}),
+    "another project": ("Application", "queues", {"spec": {"project": "default"}}),
+    "a sync of its own": ("Application", "queues", {"operation": {"sync": {"prune": True}}}),
+    "an outcome": ("Application", "queues", {"status": {"sync": {"status": "Unknown"}}}),
+    "no outcome any more": ("Application", "queues", {"status": None}),
+    "no wave any more": (
+        "Application",
+        "queues",
+        {"metadata": {"annotations": {"argocd.argoproj.io/sync-wave": None}}},
+    ),
+    "a deletion of all that it brought": (
+        "Application",
+        "queues",
+        {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}},
+    ),
+    "a label": ("Application", "queues", {"metadata": {"labels": {"ml-platform/team": "mine"}}}),
+    "an annotation": (
+        "Application",
+        "queues",
+        {"metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": "true"}}},
+    ),
+    "the set's repository": (
+        "ApplicationSet",
+        "jobs",
+        {"spec": {"template": {"spec": {"source": {"repoURL": ELSEWHERE}}}}},
+    ),
+    "the end of all jobs with the set": (
+        "ApplicationSet",
+        "jobs",
+        {"spec": {"syncPolicy": {"preserveResourcesOnDeletion": False}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_the_service_asks_argo_cd_for(what: str, as_user: Callable[[str], Objects]):
+    kind, name, change = ASKED[what]
+    as_user(SERVICE).patch(APPLICATION, kind, name, change, "argocd", dry_run=True)
+
+
+@pytest.mark.parametrize("what", NOT_ASKED)
+def test_the_service_does_not_write_into_an_application(
+    what: str, admin: Objects, as_user: Callable[[str], Objects]
+):
+    kind, name, change = NOT_ASKED[what]
+    admin.patch(APPLICATION, kind, name, change, "argocd", dry_run=True)  # only for the service
+    message = refusal(
+        lambda: as_user(SERVICE).patch(APPLICATION, kind, name, change, "argocd", dry_run=True)
+    )
+    assert "may change nothing else" in message

@@ -11,7 +11,14 @@ import yaml
 
 from testbed.component import Program
 from testbed.layout import LOOPBACK, PORTS, Layout
-from testbed.platform_tree import Document, container_of, environment_of, find
+from testbed.platform_tree import (
+    Document,
+    container_of,
+    environment_of,
+    find,
+    without_descriptions,
+    without_processes,
+)
 from testbed.readiness import health
 from testbed.tools import Tools
 
@@ -110,6 +117,17 @@ def _by_url(layout: Layout, shipped: Document) -> Document:
     bundle = base64.b64encode((layout.certificates / "ca.crt").read_bytes()).decode()
     address = f"https://{LOOPBACK}:{PORTS['kueue-webhook']}{shipped['service']['path']}"
     return {"url": address, "caBundle": bundle}
+
+
+def as_processes_serve_them(layout: Layout, released: list[Document]) -> list[Document]:
+    """Objects of a release as the test cluster has them, whose controllers are no pods."""
+    kept = without_processes(released)
+    kinds = [
+        without_descriptions(item) for item in kept if item["kind"] == "CustomResourceDefinition"
+    ]
+    conversions_by_url(layout, kinds)
+    rest = [item for item in without_webhooks(kept) if item["kind"] != "CustomResourceDefinition"]
+    return [*kinds, *rest, *webhooks_by_url(layout, kept)]
 
 
 def without_webhooks(documents: list[Document]) -> list[Document]:

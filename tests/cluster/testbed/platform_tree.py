@@ -57,9 +57,9 @@ def make_tree(layout: Layout) -> None:
 class Rendering:
     """Renders folders of the tree by kustomize, with the releases taken from the Go modules."""
 
-    def __init__(self, layout: Layout, tools: Tools) -> None:
+    def __init__(self, layout: Layout, tools: Tools, folder: str = "rendering") -> None:
         self._tools = tools
-        self._folder = layout.state / "rendering"
+        self._folder = layout.state / folder
         self._certificate = layout.certificates / "ca.crt"
 
     def prepare(self, tree: Path) -> None:

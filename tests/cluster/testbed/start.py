@@ -48,6 +48,8 @@ RIGHTS = {
     "ClusterRoleBinding",
     "Role",
     "RoleBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
 }
 # What kwok plays where no kubelet can run.
 _LARGE = {"cpu": "64", "memory": "256Gi", "nvidia.com/gpu": "4"}
