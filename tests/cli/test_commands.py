@@ -92,6 +92,14 @@ def test_get_manifest_open_and_cancel(cli: Cli):
     assert "1 of 3" not in shown.out  # it was cancelled before it ran
 
 
+def test_a_job_goes_on_from_one_that_has_ended(cli: Cli):
+    ended = cli("submit", "tiny:v1").out.strip()
+    assert cli("cancel", ended).code == 0
+    job_id = cli("submit", "tiny:v1", "--resume-from", ended).out.strip()
+    assert json.loads(cli("get", job_id, "-o", "json").out)["spec"]["resume_from"] == ended
+    assert f"goes on from  {ended}" in cli("get", job_id).out
+
+
 def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
     job_id = cli("submit", "tiny:v1", "--idempotency-key", "watched").out.strip()
     cli("cancel", job_id)
@@ -129,6 +137,7 @@ def test_watching_a_job_that_does_not_succeed_ends_with_1(cli: Cli):
             "name: must have at most 31 characters, got",
         ),
         (["submit", "tiny:v1", "--attempts", "99"], 1, "attempts: must be at most 10, got 99"),
+        (["submit", "tiny:v1", "--resume-from", "none-20260101-aaaaaa"], 1, "resume_from: "),
         (["submit", "tiny:v1", "--tag", "Bad!"], 1, "tags: use lower-case letters, digits and '-'"),
         (["submit", "tiny:v1", "-p", "flag=True"], 1, "'boolean'; write true or false"),
         (

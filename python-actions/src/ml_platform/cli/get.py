@@ -69,6 +69,7 @@ def _fields(view: models.Job) -> list[tuple[str, object]]:
         ("workload", f"{view.workload}:{view.version}"),
         ("image", view.spec.image),
         ("preset", view.spec.preset),
+        ("goes on from", view.spec.resume_from),
         ("parameters", view.spec.parameters),
         ("pool", f"{view.pool}, {count_of(view.workers, 'worker')}"),
         ("team", view.team),

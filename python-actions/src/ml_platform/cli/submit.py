@@ -32,6 +32,9 @@ def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person
     attempts: Annotated[
         int | None, typer.Option(min=1, help="Most tries, from a checkpoint.")
     ] = None,
+    resume_from: Annotated[
+        str | None, typer.Option(metavar="JOB", help="An ended job, from whose files to go on.")
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; repeatable.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key gives the same job, never a second one.")
@@ -59,6 +62,7 @@ def submit(  # noqa: PLR0913, PLR0917 - each argument is an option that a person
         "priority": priority.value if priority else None,
         "max_duration": max_duration,
         "attempts": attempts,
+        "resume_from": resume_from,
         "tags": tag or None,
     }
     with connect() as platform:

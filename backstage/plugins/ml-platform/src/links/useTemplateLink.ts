@@ -44,6 +44,7 @@ export function useRunAgainLink(job: Job): string {
     priority: spec.priority,
     max_duration: spec.max_duration,
     attempts: spec.attempts,
+    resume_from: spec.resume_from ?? undefined,
     parent: job.id,
   });
 }

@@ -17,6 +17,11 @@ function attemptOf({ attempt, attempts, started_at, state }: Job) {
 export function JobFacts({ job }: { job: Job }) {
   const jobRoute = useRouteRef(jobRouteRef);
   const { spec, commit } = job;
+  const related = (
+    what: string,
+    id?: string | null,
+  ): Array<[string, JSX.Element]> =>
+    id ? [[what, <Link href={jobRoute?.({ id })}>{id}</Link>]] : [];
   const gpus = spec.gpus > 0 ? `, ${spec.gpus} GPU` : '';
   return (
     <Section title="The job" actions={<ManifestDialog job={job} />}>
@@ -41,16 +46,8 @@ export function JobFacts({ job }: { job: Job }) {
                 [string, string]
               >)
             : []),
-          ...(spec.parent
-            ? ([
-                [
-                  'Made from',
-                  <Link href={jobRoute?.({ id: spec.parent })}>
-                    {spec.parent}
-                  </Link>,
-                ],
-              ] as Array<[string, JSX.Element]>)
-            : []),
+          ...related('Made from', spec.parent),
+          ...related('Goes on from', spec.resume_from),
           [
             'Commit',
             <span title={`${commit.sha}, ${clock(commit.at)}`}>

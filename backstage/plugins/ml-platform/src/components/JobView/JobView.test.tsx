@@ -200,6 +200,22 @@ describe('JobView', () => {
     expect(screen.queryByRole('link', { name: 'Cancel job' })).toBeNull();
   });
 
+  it('links the job that this one goes on from, and runs again from there', async () => {
+    const job = {
+      ...runningJob,
+      spec: { ...runningJob.spec, resume_from: succeededJob.id },
+    };
+    api.change(job);
+    renderWithJobs(<JobView id={job.id} />, api);
+    expect(
+      await screen.findByRole('row', {
+        name: `Goes on from ${succeededJob.id}`,
+      }),
+    ).toBeInTheDocument();
+    const again = formDataOf(screen.getByRole('link', { name: 'Run again' }));
+    expect(again).toMatchObject({ resume_from: succeededJob.id });
+  });
+
   it('shows the manifest', async () => {
     renderWithJobs(<JobView id={runningJob.id} />, api);
     await userEvent.click(
