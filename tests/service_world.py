@@ -49,7 +49,12 @@ parameters:
 presets:
   quick: {title: Quick, parameters: {count: 3}, workers: 1, max_duration: 10m}
 metrics:
-  loss: {title: Loss, goal: minimize}
+  loss:
+    title: Loss
+    goal: minimize
+    reference:
+      - {value: 0.25, label: three, when: {count: 3}}
+      - {value: 0.5, label: empty, when: {text: ""}}
 headline: loss
 """
 REQUEST = {"workload": "tiny", "version": "v1", "team": TEAM, "name": "job"}

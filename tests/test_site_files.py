@@ -89,6 +89,11 @@ BAD_WORKLOADS = {
     "14d": WORKLOAD.replace("10m", "99d"),
     "resources.memory": WORKLOAD.replace("64Mi", "64MB"),
     "presets.quick.color": WORKLOAD.replace("title: Quick,", "title: Quick, color: red,"),
+    "metrics.loss.reference.when: there is no parameter colour": WORKLOAD.replace(
+        "when: {count: 3}", "when: {colour: red}"
+    ),
+    "metrics.loss.reference.when.count": WORKLOAD.replace("when: {count: 3}", "when: {count: x}"),
+    "metrics.loss.reference": WORKLOAD.replace("value: 0.25", "value: low"),
     "finite number": WORKLOAD.replace('default: ""', "default: .nan"),
     "date": WORKLOAD.replace('default: ""', "default: 2026-01-01"),
     "stands twice": WORKLOAD + "title: Again\n",

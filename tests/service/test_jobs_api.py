@@ -7,6 +7,7 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from foreign_writer import push
@@ -319,3 +320,16 @@ def test_metrics_come_with_a_cursor_that_gives_only_newer_rows(shared_service: S
     assert second["rows"][2:] == [{"loss": None, "attempt": 0}]
     params = {"after": second["cursor"]}
     assert shared_service.client().get(url, params=params).json()["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "label"),
+    [({"count": 3}, "three"), ({}, "empty"), ({"text": "other"}, None)],
+)
+def test_a_metric_is_compared_with_what_is_stated_for_the_job_s_parameters(
+    parameters: dict[str, Any], label: str | None, shared_service: Service
+):
+    job = shared_service.submitted(f"compared-{label}", parameters=parameters)["job_id"]
+    series = shared_service.client().get(f"/v1/jobs/{job}/metrics").json()["series"]
+    reference = next(one for one in series if one["name"] == "loss")["reference"]
+    assert (reference and reference["label"]) == label

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jsonschema
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ml_platform.errors import InputError, NotFoundError
 from ml_platform.file_error import file_error
@@ -61,11 +70,36 @@ class Reference(_Part):
     label: str
 
 
+class ConditionalReference(Reference):
+    when: Annotated[
+        dict[str, str | bool | int | float],
+        Field(description="Parameters, and the values that a job has for which it counts."),
+    ] = {}
+
+
+def _several(given: Any) -> Any:
+    """One may be written without a list."""
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, dict) else given
+
+
 class MetricInfo(_Part):
     title: str
     unit: str = ""
     goal: Literal["minimize", "maximize"] | None = None
-    reference: Reference | None = None
+    reference: Annotated[
+        tuple[ConditionalReference, ...],
+        BeforeValidator(_several),
+        Field(description="A line in the chart; of several the first that counts for the job."),
+    ] = ()
+
+    def reference_for(self, parameters: Mapping[str, Any]) -> Reference | None:
+        """What a job with these parameters is compared with."""
+        for reference in self.reference:
+            if all(parameters.get(name) == value for name, value in reference.when.items()):
+                return Reference(value=reference.value, label=reference.label)
+        return None
 
 
 class Workload(_Part):
@@ -104,7 +138,21 @@ class Workload(_Part):
         check_json(self.parameters)
         _check_references(self.parameters)
         jsonschema.Draft202012Validator.check_schema(self.parameters)
+        for name, metric in self.metrics.items():
+            for reference in metric.reference:
+                self._check_when(f"metrics.{name}.reference.when", reference.when)
         return self
+
+    def _check_when(self, where: str, when: dict[str, Any]) -> None:
+        """Only values that a job can have."""
+        properties = self.parameters.get("properties", {})
+        for parameter, value in when.items():
+            if parameter not in properties:
+                raise ValueError(f"{where}: there is no parameter {parameter}")
+            try:
+                jsonschema.validate(value, properties[parameter], jsonschema.Draft202012Validator)
+            except jsonschema.ValidationError as error:
+                raise ValueError(f"{where}.{parameter}: {error.message}") from error
 
     @field_validator("entrypoint")
     @classmethod

@@ -144,7 +144,10 @@ def _workload(workload: Workload, images: list[models.ImageView]) -> models.Work
             models.PresetView(name=name, **preset.model_dump())
             for name, preset in workload.presets.items()
         ],
-        metrics=[metric_series(name, info) for name, info in workload.metrics.items()],
+        metrics=[
+            metric_series(name, info, workload.defaults())
+            for name, info in workload.metrics.items()
+        ],
         headline=workload.headline,
         images=images,
     )

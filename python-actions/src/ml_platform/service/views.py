@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,9 @@ class Views:
                 and name not in ("step", "time", "attempt")
                 and isinstance(value, int | float)
             ]
-        series = [metric_series(name, known.get(name)) for name in names]
+        asked = row.job_spec().parameters
+        parameters = {**workload.defaults(), **asked} if workload else asked
+        series = [metric_series(name, known.get(name), parameters) for name in names]
         return models.Metrics(series=series, rows=rows, cursor=cursor)
 
     def results(self, row: Row) -> models.Results:
@@ -170,7 +172,10 @@ def _headline(workload: Workload, name: str, value: Any) -> dict[str, Any] | Non
     return {"name": name, "title": info.title, "unit": info.unit, "value": value}
 
 
-def metric_series(name: str, info: MetricInfo | None) -> models.MetricSeries:
+def metric_series(
+    name: str, info: MetricInfo | None, parameters: Mapping[str, Any]
+) -> models.MetricSeries:
+    """As a job with these parameters has it."""
     if info is None:
         return models.MetricSeries(name=name, title=name.replace("_", " ").capitalize(), unit="")
     return models.MetricSeries(
@@ -178,7 +183,7 @@ def metric_series(name: str, info: MetricInfo | None) -> models.MetricSeries:
         title=info.title,
         unit=info.unit,
         goal=info.goal,
-        reference=info.reference,
+        reference=info.reference_for(parameters),
     )
 
 
