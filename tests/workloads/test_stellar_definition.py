@@ -8,11 +8,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from stellar_optimization.problems.catalog import problem_of
+from stellar_optimization.problems.catalog import PROBLEMS, problem_of
 from stellar_optimization.problems.design import DESIGNS, design_names, load_design
 from stellar_optimization.problems.geometrical import GEOMETRICAL as problem
 from stellar_optimization.problems.quasi_isodynamic import hypervolume
 from stellar_optimization.run.parameters import Job, Parameters
+from stellar_optimization.run.rate import Rate
 from stellar_optimization.search.start import (
     ELLIPSE,
     JOB,
@@ -65,9 +66,29 @@ def test_presets_fit_the_schema(name: str) -> None:
     jsonschema.validate(DEFINITION["presets"][name]["parameters"], SCHEMA)
 
 
-def test_the_headline_is_compared_with_the_published_score() -> None:
-    headline = DEFINITION["metrics"][DEFINITION["headline"]]
-    assert headline["reference"]["value"] == problem.published
+def _reference(metric: str, name: str) -> float | None:
+    """What the chart of a metric draws for a job of this problem."""
+    given = DEFINITION["metrics"][metric].get("reference", [])
+    for reference in [given] if isinstance(given, dict) else given:
+        if reference.get("when", {"problem": name}) == {"problem": name}:
+            return float(reference["value"])
+    return None
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_charts_compare_a_job_with_the_published_score_and_the_bounds_of_its_problem(
+    name: str,
+) -> None:
+    stated = PROBLEMS[name]
+    assert _reference(DEFINITION["headline"], name) == stated.published
+    bounds = {bound.quantity: bound.limit for bound in stated.bounds}
+    drawn = {metric: _reference(metric, name) for metric in DEFINITION["metrics"]}
+    others = {"official_score", "violation", "proposed_wins"}
+    assert bounds == {
+        metric: value
+        for metric, value in drawn.items()
+        if value is not None and metric not in others
+    }
 
 
 def test_locks_hold_hashes_and_no_hosts_or_paths() -> None:
@@ -111,6 +132,14 @@ def test_a_job_is_read_from_its_environment() -> None:
     assert (job.job_id, job.attempt, job.directory, job.workers) == ("j1", 2, "file:///runs/j1", 3)
     assert job.score_python == Path("/environments/score/bin/python")
     assert job.parameters == Parameters(modes=4)
+
+
+def test_a_rate_is_that_of_the_last_minute() -> None:
+    rate = Rate(0.0, 0)
+    assert rate.now(0.0, 0) == 0.0
+    assert rate.now(10.0, 50) == 5.0
+    assert rate.now(60.0, 50) == pytest.approx(50 / 60)
+    assert rate.now(70.0, 110) == pytest.approx(60 / 60)  # since the tenth second
 
 
 def test_an_unknown_parameter_is_refused_by_name() -> None:
@@ -214,6 +243,11 @@ def test_the_design_of_another_job_is_a_start(tmp_path: Path) -> None:
 def test_a_start_from_another_job_needs_one_to_be_named() -> None:
     with pytest.raises(ValueError, match="no job to resume from was named"):
         start_of(Parameters(start=JOB), {})
+
+
+def test_a_start_from_another_job_needs_its_design(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="surrogate-1 left no design: resume from one of optimise"):
+        start_of(Parameters(start=JOB), {"JOB_RESUME_FROM": (tmp_path / "surrogate-1").as_uri()})
 
 
 def test_a_problem_has_a_usual_start() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from stellar_optimization.problems.design import DESIGNS, load_design
 from stellar_optimization.problems.evaluator import OfficialEvaluator
-from stellar_optimization.problems.quasi_isodynamic import IOTA_RESERVE
+from stellar_optimization.problems.quasi_isodynamic import IOTA_RESERVE, hypervolume
 
 
 def _python(variable: str) -> str:
@@ -293,3 +293,17 @@ def test_the_command_scores_a_stored_design() -> None:
     output = _run("STELLAR_SCORE_PYTHON", *command, "--fidelity", "low", file)
     score = json.loads(output.splitlines()[-1])["score"]
     assert score == pytest.approx(load_design(problem).score("low", problem), abs=1e-5)
+
+
+@pytest.mark.timeout(600)
+def test_the_command_scores_a_set_in_the_leaderboard_s_format(tmp_path: Path) -> None:
+    names = ["mhd_stable_set_12", "mhd_stable_four_8"]  # feasible at low fidelity, too
+    file = tmp_path / "designs.json"
+    file.write_text(json.dumps([json.dumps(load_design(n).boundary.to_json()) for n in names]))
+    command = ("-m", "stellar_optimization.problems.score", "--problem", "mhd_stable")
+    output = _run("STELLAR_SCORE_PYTHON", *command, "--fidelity", "low", str(file))
+    *each, together = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    assert [one["design"] for one in each] == ["designs.json[0]", "designs.json[1]"]
+    found = [(one["objective"], one["metrics"]["aspect_ratio"]) for one in each]
+    assert (together["design"], together["designs"], together["feasible"]) == (file.name, 2, 2)
+    assert together["score"] == pytest.approx(hypervolume(found)) and together["score"] > 80

@@ -132,3 +132,20 @@ print(json.dumps([
     )
     assert none["no_official_score"] == "no search found a feasible design"
     assert reported == [1.35, 1.5, None]
+
+
+def test_low_fidelity_leaves_out_what_is_infeasible_and_puts_unlikely_designs_last() -> None:
+    program = """
+from stellar_optimization.learn.finalists import Finalist, gated
+def low(axis, violation=0.0):
+    metrics = {"axis_rotational_transform_over_n_field_periods": axis}
+    return {"error": None, "violations": [violation, 0.0, 0.0], "metrics": metrics}
+designs = [Finalist({}, elongation) for elongation in (1.1, 1.2, 1.3, 1.4)]
+unsolved = {"error": "no result after 40 s of CPU time"}
+def order(*lows):
+    return [d.elongation for d in gated(designs[: len(lows)], lows)]
+print(json.dumps([
+    order(low(0.29), low(0.28, 0.02), unsolved, low(0.28)), order(low(0.28, 1), low(0.28, 1)), order(),
+]))
+"""
+    assert _run(program) == [[1.3, 1.4, 1.1], [1.1], []]

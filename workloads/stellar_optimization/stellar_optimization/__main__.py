@@ -44,7 +44,11 @@ def main() -> int:
 
 
 def _optimise(job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> int:
-    state = State.from_json(saved) if saved else first_state(job)
+    try:
+        state = State.from_json(saved) if saved else first_state(job)
+    except ValueError as error:
+        print(error, flush=True)
+        return EXIT_WRONG_INPUT
     workers = "1 worker" if job.workers == 1 else f"{job.workers} workers"
     print(f"job {job.job_id}, attempt {job.attempt}, {workers}; {job.parameters.describe()}")
     if saved:

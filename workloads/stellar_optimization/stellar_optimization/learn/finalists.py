@@ -11,6 +11,7 @@ from stellar_optimization.learn.cost import Cost
 from stellar_optimization.learn.dataset import Dataset
 from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.geometrical import GEOMETRICAL
+from stellar_optimization.search.candidate import Candidate
 from stellar_optimization.search.search_state import FEASIBLE
 
 
@@ -36,6 +37,21 @@ def finalists(solved: Dataset, most: int) -> list[Finalist]:
         if not found or elongation - found[-1].elongation >= GEOMETRICAL.similar:
             found.append(Finalist(_boundary(rows, int(index)), elongation))
     return found
+
+
+def gated(designs: Sequence[Finalist], lows: Sequence[dict[str, Any]]) -> list[Finalist]:
+    """Those that high fidelity may accept, by what low fidelity said of each; unlikely ones last.
+
+    Where it leaves none, the most promising of all: low fidelity has the last word on no job.
+    """
+    told = [
+        (Candidate(0, 0, design.elongation, design.boundary, low=low), design)
+        for design, low in zip(designs, lows, strict=True)
+    ]
+    left = sorted(
+        (pair for pair in told if not pair[0].out_of_bounds), key=lambda pair: pair[0].unlikely
+    )
+    return [design for _, design in left] or list(designs[:1])
 
 
 def _boundary(rows: Dataset, index: int) -> dict[str, Any]:

@@ -19,7 +19,13 @@ from stellar_optimization.learn.comparison import ARCHIVED, COLD, PROPOSED, comp
 from stellar_optimization.learn.cost import Cost
 from stellar_optimization.learn.dataset import Dataset, NoData, load
 from stellar_optimization.learn.episode import Episode
-from stellar_optimization.learn.finalists import Finalist, finalists, official, reported
+from stellar_optimization.learn.finalists import (
+    Finalist,
+    finalists,
+    gated,
+    official,
+    reported,
+)
 from stellar_optimization.learn.judge import judged, proposed
 from stellar_optimization.learn.recorder import Place, Recorder
 from stellar_optimization.learn.train import fit, prepare
@@ -31,11 +37,13 @@ from stellar_optimization.learn.training_job import (
 )
 from stellar_optimization.pictures.theme import THEMES
 from stellar_optimization.run.parameters import Job
+from stellar_optimization.run.rate import Rate
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.campaign import ATTENTION, MOST_LOSSES, Superseded, Terminated
 from stellar_optimization.search.worker import Worker
 
 SLICE = 10  # solves per slice of a search
+GATED = 2  # designs that low fidelity looks at, for each that high fidelity may score
 PROBLEM = "geometrical"
 
 
@@ -51,6 +59,7 @@ class Loop:
         self.step, self._seconds, self._cpu = saved["step"], saved["seconds"], saved["cpu"]
         self._episodes = [Episode(**episode) for episode in saved["episodes"]]
         self._figures: dict[str, Any] = saved.get("figures", {})
+        self._lows: list[dict[str, Any]] = saved.get("lows", [])
         self._scores: list[dict[str, Any]] = saved.get("scores", [])
         self._modes = job.parameters.modes
 
@@ -64,8 +73,10 @@ class Loop:
             if all(episode.round < number for episode in self._episodes):
                 self._learn_and_propose(number)
             self._search([e for e in self._episodes if e.round == number and not e.done])
-        designs = finalists(self._solved(), self._parameters.scores)
-        self._score(designs)
+        designs = finalists(self._solved(), GATED * self._parameters.scores)
+        self._score(designs, "low", self._lows)
+        designs = gated(designs, self._lows)[: self._parameters.scores]
+        self._score(designs, "high", self._scores)
         return self._results(designs)
 
     # Searching
@@ -79,6 +90,7 @@ class Loop:
             flush=True,
         )
         workers = [self._worker() for _ in range(self._job.workers)]
+        self._rate = Rate(self._elapsed(), self._solves()[0])
         tasks: dict[Any, tuple[int, Episode]] = {}
         while waiting or tasks:
             busy = {index for index, _ in tasks.values()}
@@ -134,7 +146,8 @@ class Loop:
             episode.held_row, episode.search = None, None
             best = episode.best(self._parameters.start_solves)[-1]
             print(f"{episode.name}: {episode.begun} starts, best merit {best:.4f}", flush=True)
-        self._record({})
+        rate = self._rate.now(self._elapsed(), self._solves()[0])
+        self._record({"solves_per_second": round(rate, 3)})
 
     # Scoring
 
@@ -146,15 +159,16 @@ class Loop:
                 "starts, start_solves: too few of the first solves have an equilibrium; ask for more of them"
             ) from error
 
-    def _score(self, designs: list[Finalist]) -> None:
-        """Have designs scored at high fidelity, until one is accepted."""
-        if self._accepted() or not designs[len(self._scores) :]:
+    def _score(self, designs: list[Finalist], fidelity: str, results: list[dict[str, Any]]) -> None:
+        """Add what the evaluator says of those without a result; at high until one is accepted."""
+        left = designs[len(results) :]
+        if not left or (fidelity == "high" and self._accepted()):
             return
         worker = self._worker()
-        for design in designs[len(self._scores) :]:
-            print(f"official score of elongation {design.elongation:.4f}: a minute", flush=True)
+        for design in left:
+            print(f"official {fidelity} fidelity of elongation {design.elongation:.4f}", flush=True)
             while True:
-                reference = worker.score.remote(design.boundary, "high", PROBLEM)
+                reference = worker.score.remote(design.boundary, fidelity, PROBLEM)
                 while not ray.wait([reference], timeout=ATTENTION)[0]:
                     self._check("scoring")
                 if not self._lost(reference):
@@ -162,11 +176,12 @@ class Loop:
                 worker = self._worker()
             result = ray.get(reference)
             self._cpu += result["cpu_seconds"]
-            self._scores.append(result)
+            results.append(result)
             said = f"{result['score']:.6f}" if result["feasible"] else "not accepted"
-            print(f"official high fidelity: {said}", flush=True)
-            self._record({"official_score": result["score"]} if result["feasible"] else {})
-            if self._accepted():
+            print(f"official {fidelity} fidelity: {said}", flush=True)
+            scored = fidelity == "high" and result["feasible"]
+            self._record({"official_score": result["score"]} if scored else {})
+            if scored:
                 break
         ray.kill(worker)
 
@@ -241,13 +256,17 @@ class Loop:
     def _record(self, more: dict[str, Any]) -> None:
         self.step += 1
         finals = self._finals()
-        solves = sum(len(episode.merits) for episode in self._episodes)
-        failed = sum(m is None for episode in self._episodes for m in episode.merits)
+        solves, failed = self._solves()
         row = {"step": self.step, "time": time.time(), "solves": solves, "failed_solves": failed}
         if finals[PROPOSED] and finals[COLD]:
             more = {**more, "proposed_wins": compare(finals)["proposed_wins"]}
         self._files.write_metrics({**row, **more})
         self._save()
+
+    def _solves(self) -> tuple[int, int]:
+        """Forward solves so far, and those of them that found no equilibrium."""
+        merits = [merit for episode in self._episodes for merit in episode.merits]
+        return len(merits), sum(merit is None for merit in merits)
 
     def _elapsed(self) -> float:
         return round(self._seconds + time.monotonic() - self._began, 1)
@@ -259,6 +278,7 @@ class Loop:
             "seconds": self._elapsed(),
             "cpu": self._cpu,
             "figures": self._figures,
+            "lows": self._lows,
             "scores": self._scores,
             "episodes": [asdict(episode) for episode in self._episodes],
         }

@@ -3,6 +3,7 @@
     python -m stellar_optimization.problems.score designs/coarse.json                 # the benchmark's score
     python -m stellar_optimization.problems.score --fidelity low designs/coarse.json
     python -m stellar_optimization.problems.score --problem simple_to_build design.json
+    python -m stellar_optimization.problems.score --problem mhd_stable designs.json   # a set
     python -m stellar_optimization.problems.score --serve                            # requests on stdin
 
 With --serve each line of stdin is `{"boundary": ..., "fidelity": "low" | "high", "problem": name,
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from stellar_optimization.problems.catalog import PROBLEMS
+from stellar_optimization.problems.quasi_isodynamic import hypervolume
 
 FIDELITIES = ("high", "low")
 
@@ -123,6 +125,23 @@ def _serve() -> None:
         )
 
 
+def _score_set(name: str, designs: list[Any], fidelity: str, problem: str) -> None:
+    """A line for each design of a set, objects or the leaderboard's strings, and one for all together."""
+    results = []
+    for number, design in enumerate(designs):
+        boundary = json.loads(design) if isinstance(design, str) else design
+        result = evaluate(boundary, fidelity, problem)
+        print(json.dumps({"design": f"{name}[{number}]", **result}), flush=True)
+        results.append(result)
+    feasible = [
+        (result["objective"], result["metrics"]["aspect_ratio"])
+        for result in results
+        if result["feasible"]
+    ]
+    together = {"designs": len(results), "feasible": len(feasible), "score": hypervolume(feasible)}
+    print(json.dumps({"design": name, **together}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Score designs with the official evaluator.")
     parser.add_argument("designs", nargs="*", type=Path)
@@ -134,6 +153,11 @@ def main() -> None:
         _serve()
     for path in options.designs:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, list):
+            if not PROBLEMS[options.problem].of_a_set:
+                parser.error(f"{path}: a list of designs; --problem {options.problem} takes one")
+            _score_set(path.name, content, options.fidelity, options.problem)
+            continue
         result = evaluate(content.get("boundary", content), options.fidelity, options.problem)
         print(json.dumps({"design": path.name, **result}))
 

@@ -32,9 +32,9 @@ def write_results(
     theta, phi = drawing.surface_angles(boundary.n_field_periods)
     field = campaign.field(boundary, theta, phi)
     if problem.of_a_set:
-        _write_json(
-            write, "designs.json", [c.boundary for c in state.candidates if c.official_score]
-        )
+        # The leaderboard takes a set as a list of strings, each the JSON of a boundary.
+        scored = [json.dumps(c.boundary) for c in state.candidates if c.official_score]
+        _write_json(write, "designs.json", scored)
     for theme in THEMES:
         campaign.check("drawing")
         with themed(theme):

@@ -14,6 +14,7 @@ from stellar_optimization.problems.design import Boundary
 from stellar_optimization.problems.geometrical import GEOMETRICAL
 from stellar_optimization.problems.problem import Problem
 from stellar_optimization.run.parameters import Job
+from stellar_optimization.run.rate import Rate
 from stellar_optimization.run.run_directory import RunDirectory
 from stellar_optimization.search.candidate import Candidate
 from stellar_optimization.search.search_state import SearchState
@@ -59,6 +60,7 @@ class Campaign:
         self._recorder = Recorder(files, state.problem.name)
         self._begun = time.monotonic()
         self._seconds_before = state.seconds
+        self._rate = Rate(state.seconds, state.solves)
         self._terminated = False
         self._tasks: dict[Any, Task] = {}
         self._losses = 0
@@ -287,6 +289,9 @@ class Campaign:
         self.state.seconds = self._seconds()
         self.state.step += 1
         row = {"step": self.state.step, "time": time.time(), **self.state.row()}
+        if self.state.search_seconds is None:
+            rate = self._rate.now(self.state.seconds, self.state.solves)
+            row["solves_per_second"] = round(rate, 3)
         self.state.history.append(row)
         self.files.write_metrics(row)
         self._save()

@@ -47,11 +47,17 @@ def start_of(parameters: Parameters, environment: Mapping[str, str] = os.environ
 
 
 def _design_of_job(directory: str) -> Design:
-    """The design that another job ended with; ValueError where none was named."""
+    """The design that another job ended with; ValueError where none was named, or it has none."""
     if not directory:
         raise ValueError("start is job, but no job to resume from was named")
-    with fsspec.open(f"{directory.rstrip('/')}/results/design.json", "r") as file:
-        boundary = Boundary.from_json(json.load(file))
+    try:
+        with fsspec.open(f"{directory.rstrip('/')}/results/design.json", "r") as file:
+            boundary = Boundary.from_json(json.load(file))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"start is job, but {directory.rsplit('/', 1)[-1]} left no design: resume from one of"
+            " optimise, of one problem, or from a loop that found a feasible design"
+        ) from error
     return Design(JOB, boundary, f"the design of the job in {directory.rsplit('/', 1)[-1]}", [])
 
 

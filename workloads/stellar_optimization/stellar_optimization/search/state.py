@@ -66,6 +66,11 @@ class State:
         return asdict(self)
 
     @property
+    def solves(self) -> int:
+        """Forward solves so far, failed ones included."""
+        return sum(search.solves for search in self.searches)
+
+    @property
     def problem(self) -> Problem:
         return problem_of(self.searches[0].problem)
 
@@ -250,7 +255,7 @@ class State:
             "official_low_score": self.official_low_score(),
             "search_seconds": round(self.seconds, 1),
             "cpu_seconds": round(self.cpu_seconds, 1),
-            "solves": sum(search.solves for search in self.searches),
+            "solves": self.solves,
             "failed_solves": sum(search.failed_solves for search in self.searches),
             "jacobians": sum(search.jacobians for search in self.searches),
         }
