@@ -1,8 +1,9 @@
 """10,000 jobs in the queues of a cluster with 1,000 GPU nodes, on the real Kueue and KubeRay.
 
-kwok plays nodes and pods; API server, scheduler, admission policies, Kueue, KubeRay and the platform's
-service are real. The jobs are submitted through the service, so that it knows all of them; their
-RayJobs are then created as Argo CD would, without it: `commit_to_rayjob` measures that part.
+kwok plays nodes; API server, scheduler, admission policies, Kueue, KubeRay and the platform's service are
+real. The jobs are submitted through the service, so that it knows all of them; their RayJobs are then
+created as Argo CD would, without it: `commit_to_rayjob` measures that part. KubeRay is stopped until the
+last figure, so that no job has pods before.
 `SCALE=0.1 make bench NAME=scale_kwok` does a tenth of everything.
 """
 

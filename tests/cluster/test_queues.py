@@ -112,6 +112,10 @@ def test_spot_machines_are_used_before_those_that_stay(queues: Queues, admin: Ob
     queues.submit("second", "a", "gpu", workers=2)
     queues.becomes_admitted("first", "second")
     assert queues.flavors("second")["workers"] == "gpu"
+    queues.submit("third", "a", "gpu", workers=1)
+    reason = wait_until(lambda: queues.reason("third"), "the reason why it waits")
+    assert "1 GPU" in reason and queues.name("gpu") in reason
+    assert queues.admitted() == {"first", "second"}
     pods = {job: _pods(admin, job, queues.name("a")) for job in ("first", "second")}
     pool = {POOL: queues.name("gpu")}
     assert pods["first"]["workers"]["nodeSelector"] == {**pool, **SPOT_NODE}
