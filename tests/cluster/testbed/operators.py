@@ -95,16 +95,18 @@ def _configuration(released: list[Document]) -> dict[str, Any]:
     return configuration
 
 
-def webhooks_by_url(layout: Layout, released: list[Document]) -> list[Document]:
-    """The release's webhooks, asked at the process instead of at a Service."""
-    found = [document for document in released if document["kind"] in _WEBHOOKS]
-    for document in found:
+def webhooks(documents: list[Document]) -> list[Document]:
+    return [document for document in documents if document["kind"] in _WEBHOOKS]
+
+
+def _webhooks_by_url(layout: Layout, documents: list[Document]) -> None:
+    """They are asked at the process instead of at a Service."""
+    for document in webhooks(documents):
         for hook in document["webhooks"]:
             hook["clientConfig"] = _by_url(layout, hook["clientConfig"])
-    return found
 
 
-def conversions_by_url(layout: Layout, definitions: list[Document]) -> None:
+def _conversions_by_url(layout: Layout, definitions: list[Document]) -> None:
     """The same for the conversion of old versions, which the API server asks for all the time."""
     for definition in definitions:
         conversion = definition["spec"].get("conversion", {})
@@ -125,9 +127,9 @@ def as_processes_serve_them(layout: Layout, released: list[Document]) -> list[Do
     kinds = [
         without_descriptions(item) for item in kept if item["kind"] == "CustomResourceDefinition"
     ]
-    conversions_by_url(layout, kinds)
-    rest = [item for item in without_webhooks(kept) if item["kind"] != "CustomResourceDefinition"]
-    return [*kinds, *rest, *webhooks_by_url(layout, kept)]
+    _conversions_by_url(layout, kinds)
+    _webhooks_by_url(layout, kept)
+    return [*kinds, *(item for item in kept if item["kind"] != "CustomResourceDefinition")]
 
 
 def without_webhooks(documents: list[Document]) -> list[Document]:

@@ -27,8 +27,6 @@ from testbed.platform_tree import (
     Document,
     Rendering,
     make_tree,
-    without_descriptions,
-    without_processes,
 )
 from testbed.requirements_check import check_programs
 from testbed.stop import stop
@@ -170,23 +168,26 @@ class Start:
     def _install(self, released: dict[str, list[Document]]) -> None:
         """The released objects, then the processes with the accounts that came with them."""
         objects = self._cluster.objects
-        everything = [item for items in released.values() for item in without_processes(items)]
+        everything = [
+            item
+            for items in released.values()
+            for item in operators.as_processes_serve_them(self._layout, items)
+        ]
         early = ("CustomResourceDefinition", "Namespace")
         missing = [namespace(name) for name in _NAMESPACES]
-        kinds = [without_descriptions(item) for item in everything if item["kind"] in early]
-        definitions = [item for item in kinds if item["kind"] == "CustomResourceDefinition"]
-        operators.conversions_by_url(self._layout, definitions)
         self._say("releases rendered")
-        objects.apply_all([*missing, *kinds])
+        objects.apply_all([*missing, *(item for item in everything if item["kind"] in early)])
         for item in everything:
             if item["kind"] == "CustomResourceDefinition":
                 self._wait_served(item)
         self._say("kinds served")
         rest = [item for item in everything if item["kind"] not in early]
         objects.apply_all(operators.without_webhooks(rest))
-        self._start_controllers(released)
+        self._start_controllers(released, operators.webhooks(rest))
 
-    def _start_controllers(self, released: dict[str, list[Document]]) -> None:
+    def _start_controllers(
+        self, released: dict[str, list[Document]], webhooks: list[Document]
+    ) -> None:
         objects, layout = self._cluster.objects, self._layout
         for space, account in (
             (argo.NAMESPACE, argo.CONTROLLER),
@@ -202,7 +203,7 @@ class Start:
         self._start([operators.kuberay(layout, self._tools, released["kuberay"])])
         self._start(argo.argocd(layout, self._tools, released["argocd"]))
         self._components["kueue"].wait_ready(120)
-        objects.apply_all(operators.webhooks_by_url(layout, released["kueue"]))
+        objects.apply_all(webhooks)
         for name in (
             "kuberay",
             "repo-server",

@@ -44,11 +44,14 @@ def main() -> int:
 
 
 def _optimise(job: Job, files: RunDirectory, saved: dict[str, Any] | None) -> int:
-    try:
-        state = State.from_json(saved) if saved else first_state(job)
-    except ValueError as error:
-        print(error, flush=True)
-        return EXIT_WRONG_INPUT
+    if saved:
+        state = State.from_json(saved)
+    else:
+        try:
+            state = first_state(job)
+        except ValueError as error:  # a start that is not there
+            print(error, flush=True)
+            return EXIT_WRONG_INPUT
     workers = "1 worker" if job.workers == 1 else f"{job.workers} workers"
     print(f"job {job.job_id}, attempt {job.attempt}, {workers}; {job.parameters.describe()}")
     if saved:
